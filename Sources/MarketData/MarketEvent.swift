@@ -1,0 +1,323 @@
+package import Primitives
+
+/// Where an event came from.
+///
+/// Raw values are stored in checkpoints: only add.
+package enum FeedSource: UInt8, CaseIterable, Sendable {
+    case stocks = 0
+    case options = 1
+    case indices = 2
+    case flow = 3
+    case bridge = 4
+}
+
+/// Up to eight condition ids of a trade, packed; 0 (regular) is not stored, an id above 254 is kept as 255 (unknown).
+@frozen
+package struct Conditions: Hashable, Sendable {
+    /// One id a byte, the first in the lowest.
+    package var packed: UInt64
+
+    /// How many ids fit; an event with more is malformed, because what it may update can't be told.
+    package static let capacity = 8
+
+    @inlinable
+    package init(packed: UInt64 = 0) { self.packed = packed }
+
+    /// No condition that changes anything.
+    @inlinable
+    package var isEmpty: Bool { packed == 0 }
+
+    /// Adds an id; false when eight others are there already.
+    @inlinable
+    package mutating func insert(_ id: Int64) -> Bool {
+        if id == 0 { return true }
+        let byte: UInt64 = id > 254 || id < 0 ? 255 : UInt64(id)
+        var shift: UInt64 = 0
+        while shift < 64 {
+            if (packed >> shift) & 0xFF == 0 {
+                packed |= byte << shift
+                return true
+            }
+            shift += 8
+        }
+        return false
+    }
+
+    /// Calls `body` with each id in the order received.
+    @inlinable
+    package func forEach(_ body: (UInt8) -> Void) {
+        var rest = packed
+        while rest != 0 {
+            body(UInt8(truncatingIfNeeded: rest))
+            rest >>= 8
+        }
+    }
+}
+
+/// A trade print of an equity or an option contract.
+@frozen
+package struct Trade: Hashable, Sendable {
+    package var symbol: SymbolID
+    package var exchange: UInt16
+    package var tape: UInt8
+    /// The trade reporting facility, 0 on exchange.
+    package var facility: UInt8
+    /// Exchange (SIP) time.
+    package var time: Instant
+    /// Increasing and unique per symbol and kind, with holes; 0 where the feed gives none.
+    package var sequence: Int64
+    package var price: Price
+    package var size: Size
+    package var conditions: Conditions
+    /// FNV-1a of the trade id's text, 0 where there is none; only for the duplicate key.
+    package var idHash: UInt64
+
+    @inlinable
+    package init(
+        symbol: SymbolID,
+        exchange: UInt16 = 0,
+        tape: UInt8 = 0,
+        facility: UInt8 = 0,
+        time: Instant,
+        sequence: Int64 = 0,
+        price: Price,
+        size: Size,
+        conditions: Conditions = Conditions(),
+        idHash: UInt64 = 0
+    ) {
+        self.symbol = symbol
+        self.exchange = exchange
+        self.tape = tape
+        self.facility = facility
+        self.time = time
+        self.sequence = sequence
+        self.price = price
+        self.size = size
+        self.conditions = conditions
+        self.idHash = idHash
+    }
+}
+
+/// A national best bid and offer; a side that is absent on the wire has price and size zero.
+@frozen
+package struct Quote: Hashable, Sendable {
+    package var symbol: SymbolID
+    package var bidExchange: UInt16
+    package var askExchange: UInt16
+    package var time: Instant
+    package var sequence: Int64
+    package var bid: Price
+    package var ask: Price
+    package var bidSize: Size
+    package var askSize: Size
+    package var condition: UInt16
+    package var tape: UInt8
+
+    @inlinable
+    package init(
+        symbol: SymbolID,
+        bidExchange: UInt16 = 0,
+        askExchange: UInt16 = 0,
+        time: Instant,
+        sequence: Int64 = 0,
+        bid: Price,
+        ask: Price,
+        bidSize: Size,
+        askSize: Size,
+        condition: UInt16 = 0,
+        tape: UInt8 = 0
+    ) {
+        self.symbol = symbol
+        self.bidExchange = bidExchange
+        self.askExchange = askExchange
+        self.time = time
+        self.sequence = sequence
+        self.bid = bid
+        self.ask = ask
+        self.bidSize = bidSize
+        self.askSize = askSize
+        self.condition = condition
+        self.tape = tape
+    }
+
+    /// Both sides there and not crossed: may be sampled and may trigger (analytics.md 1).
+    @inlinable
+    package var isUsable: Bool { bid.micros > 0 && ask.micros >= bid.micros }
+
+    /// Both sides there, crossed or not.
+    @inlinable
+    package var isTwoSided: Bool { bid.micros > 0 && ask.micros > 0 }
+}
+
+/// A provider's bar; a later one with the same start replaces it.
+@frozen
+package struct Bar: Hashable, Sendable {
+    package var symbol: SymbolID
+    /// 1 for a second bar, 60 for a minute bar.
+    package var seconds: UInt16
+    /// Start of the window.
+    package var start: Instant
+    package var open: Price
+    package var high: Price
+    package var low: Price
+    package var close: Price
+    /// Volume of the window; zero for an index.
+    package var volume: Size
+    /// VWAP of the window, zero where absent.
+    package var vwap: Price
+    /// Volume of the day so far as the provider counts it, zero where absent.
+    package var dayVolume: Size
+
+    @inlinable
+    package init(
+        symbol: SymbolID,
+        seconds: UInt16,
+        start: Instant,
+        open: Price,
+        high: Price,
+        low: Price,
+        close: Price,
+        volume: Size,
+        vwap: Price = .zero,
+        dayVolume: Size = .zero
+    ) {
+        self.symbol = symbol
+        self.seconds = seconds
+        self.start = start
+        self.open = open
+        self.high = high
+        self.low = low
+        self.close = close
+        self.volume = volume
+        self.vwap = vwap
+        self.dayVolume = dayVolume
+    }
+}
+
+/// Limit-up/limit-down bands of an equity.
+@frozen
+package struct PriceBands: Hashable, Sendable {
+    package var symbol: SymbolID
+    package var tape: UInt8
+    package var time: Instant
+    package var sequence: Int64
+    package var upper: Price
+    package var lower: Price
+    /// Indicator ids, as `Conditions` packs them.
+    package var indicators: Conditions
+
+    @inlinable
+    package init(
+        symbol: SymbolID,
+        tape: UInt8 = 0,
+        time: Instant,
+        sequence: Int64 = 0,
+        upper: Price,
+        lower: Price,
+        indicators: Conditions = Conditions()
+    ) {
+        self.symbol = symbol
+        self.tape = tape
+        self.time = time
+        self.sequence = sequence
+        self.upper = upper
+        self.lower = lower
+        self.indicators = indicators
+    }
+}
+
+/// A net order imbalance before an auction.
+@frozen
+package struct Imbalance: Hashable, Sendable {
+    package var symbol: SymbolID
+    package var exchange: UInt16
+    /// The auction's letter as the feed gives it (`O`, `M`, `H`, `C`, `P`, `R`), ASCII; 0 where absent.
+    package var auction: UInt8
+    /// HHMM, New York.
+    package var auctionTime: UInt16
+    package var time: Instant
+    package var sequence: Int64
+    package var imbalance: Size
+    package var paired: Size
+    package var clearingPrice: Price
+
+    @inlinable
+    package init(
+        symbol: SymbolID,
+        exchange: UInt16 = 0,
+        auction: UInt8 = 0,
+        auctionTime: UInt16 = 0,
+        time: Instant,
+        sequence: Int64 = 0,
+        imbalance: Size,
+        paired: Size,
+        clearingPrice: Price
+    ) {
+        self.symbol = symbol
+        self.exchange = exchange
+        self.auction = auction
+        self.auctionTime = auctionTime
+        self.time = time
+        self.sequence = sequence
+        self.imbalance = imbalance
+        self.paired = paired
+        self.clearingPrice = clearingPrice
+    }
+}
+
+/// A single published value: an index level, or a fair market value.
+@frozen
+package struct PublishedValue: Hashable, Sendable {
+    package var symbol: SymbolID
+    package var time: Instant
+    package var value: Price
+
+    @inlinable
+    package init(symbol: SymbolID, time: Instant, value: Price) {
+        self.symbol = symbol
+        self.time = time
+        self.value = value
+    }
+}
+
+/// One normalised market event: what every provider's bytes become.
+///
+/// Fixed size, no reference, trivially copied.
+///
+/// 80 bytes: a bar keeps its VWAP and the day's volume (docs/decisions/0001).
+@frozen
+package enum MarketEvent: Hashable, Sendable {
+    case trade(Trade)
+    case quote(Quote)
+    case bar(Bar)
+    case priceBands(PriceBands)
+    case imbalance(Imbalance)
+    case indexValue(PublishedValue)
+    case fairValue(PublishedValue)
+
+    /// The instrument that the event is about.
+    @inlinable
+    package var symbol: SymbolID {
+        switch self {
+        case .trade(let event): event.symbol
+        case .quote(let event): event.symbol
+        case .bar(let event): event.symbol
+        case .priceBands(let event): event.symbol
+        case .imbalance(let event): event.symbol
+        case .indexValue(let event), .fairValue(let event): event.symbol
+        }
+    }
+
+    /// Exchange time; the start of a bar.
+    @inlinable
+    package var time: Instant {
+        switch self {
+        case .trade(let event): event.time
+        case .quote(let event): event.time
+        case .bar(let event): event.start
+        case .priceBands(let event): event.time
+        case .imbalance(let event): event.time
+        case .indexValue(let event), .fairValue(let event): event.time
+        }
+    }
+}

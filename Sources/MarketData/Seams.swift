@@ -1,0 +1,30 @@
+package import Primitives
+
+/// What a feed writes to: one call a frame, on the feed loop thread.
+///
+/// The engine's ingest point implements it: it gives the frame's events their ordinals, records the frame, decodes it
+/// and posts the events to the shards. A feed never sees the engine.
+package protocol EventSink: AnyObject {
+    /// Takes one whole text frame of `source`.
+    ///
+    /// The bytes are only valid during the call.
+    func receive(frame: UnsafeRawBufferPointer, from source: FeedSource, at received: Instant)
+
+    /// Takes a change of a feed's state, with the latched cause.
+    func feedChanged(_ source: FeedSource, to state: FeedState, cause: String, at received: Instant)
+}
+
+/// How a feed, or the bus, is doing.
+package enum FeedState: String, Sendable, CaseIterable {
+    case up
+    case degraded
+    case down
+}
+
+/// Who may own something that only one process may have (a feed's connection, the engine): asked, and told when lost.
+package protocol Lease: Sendable {
+    /// Tries to take or renew; nil when another holds it. The token grows with every new owner.
+    func acquire() async throws -> Int64?
+    /// Gives it up.
+    func release() async
+}

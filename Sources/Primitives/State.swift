@@ -1,0 +1,96 @@
+/// Writes the state of a pure value for a checkpoint: fields in order, fixed width, no tags.
+///
+/// The blob as a whole carries a version and a checksum (Journal); a state of another layout is never read back, it is
+/// made again from the tape.
+package struct StateWriter: ~Copyable {
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
+
+    /// Appends the memory of a trivial value.
+    package mutating func write<Value: BitwiseCopyable>(_ value: Value) {
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+    }
+
+    /// Appends a count and the memory of each element.
+    package mutating func write<Element: BitwiseCopyable>(_ values: [Element]) {
+        write(Int64(values.count))
+        values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
+
+    /// Appends a count and the text's UTF-8.
+    package mutating func write(_ text: String) {
+        write(Array(text.utf8))
+    }
+
+    /// The finished blob.
+    package consuming func finish() -> [UInt8] { bytes }
+}
+
+/// A checkpoint that can't be read: cut short, or of another layout.
+package struct StateError: Error, Equatable, CustomStringConvertible {
+    /// Where in the blob.
+    package let offset: Int
+    package let expected: String
+
+    package init(offset: Int, expected: String) {
+        self.offset = offset
+        self.expected = expected
+    }
+
+    package var description: String { "state damaged at byte \(offset): expected \(expected)" }
+}
+
+/// Reads what `StateWriter` wrote, in the same order; every length is checked against what is left.
+///
+/// Only for blobs whose checksum was verified: the memory of an enum is taken as it is.
+package struct StateReader: ~Copyable {
+    private let bytes: [UInt8]
+    private var offset = 0
+
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Bytes not yet read.
+    package var remaining: Int { bytes.count - offset }
+
+    package mutating func read<Value: BitwiseCopyable>(_ type: Value.Type = Value.self) throws(StateError) -> Value {
+        let size = MemoryLayout<Value>.size
+        guard remaining >= size else { throw StateError(offset: offset, expected: "\(size) bytes of \(type)") }
+        let value = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Value.self) }
+        offset += size
+        return value
+    }
+
+    package mutating func readArray<Element: BitwiseCopyable>(
+        of type: Element.Type = Element.self
+    ) throws(StateError) -> [Element] {
+        let count = try read(Int64.self)
+        let stride = MemoryLayout<Element>.stride
+        guard count >= 0, count <= Int64(remaining / stride) else {
+            throw StateError(offset: offset, expected: "\(count) elements of \(type)")
+        }
+        let start = offset
+        let values = [Element](unsafeUninitializedCapacity: Int(count)) { buffer, initialized in
+            bytes.withUnsafeBytes { source in
+                UnsafeMutableRawBufferPointer(buffer).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: source[start..<(start + Int(count) * stride)])
+                )
+            }
+            initialized = Int(count)
+        }
+        offset += Int(count) * stride
+        return values
+    }
+
+    package mutating func readString() throws(StateError) -> String {
+        String(decoding: try readArray(of: UInt8.self), as: UTF8.self)
+    }
+}
+
+/// A state that can be kept in a checkpoint and taken up again.
+package protocol Checkpointable {
+    /// Appends the whole state.
+    func save(to writer: inout StateWriter)
+    /// Takes up a saved state.
+    init(restoring reader: inout StateReader) throws(StateError)
+}
