@@ -27,8 +27,13 @@ let package = Package(
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
+        // Level 4
+        library("Wire", ["Primitives", "MarketData"]),
+        // Level 6
+        library("Bus", ["MarketData", "Wire"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("WireTests", ["Wire", "Primitives"]),
     ]
 )

@@ -9,7 +9,9 @@ package struct SymbolTable: ~Copyable, Sendable {
     package private(set) var refusedCount = 0
     private var instruments: [Instrument] = []
     private let limit: Int
-    /// Open addressing: id + 1, 0 is free. Always a power of two, at most half full.
+    /// Open addressing: id + 1, 0 is free.
+    ///
+    /// Always a power of two, at most half full.
     @usableFromInline var slots: [UInt32]
     /// Texts end to end; `ends[i]` is where id i's text stops.
     @usableFromInline var texts: [UInt8] = []
