@@ -10,7 +10,7 @@ package struct Envelope: Sendable {
     /// +1 a durable message of the channel's partition, from 1; 0 for the others.
     package var partitionSequence: Int64
     package var n: Ordinal
-    package var index: UInt32
+    package var index: OutputIndex
     /// The JSON text.
     package var bytes: [UInt8]
 
@@ -21,7 +21,7 @@ package struct Envelope: Sendable {
         offset: Int64,
         partitionSequence: Int64,
         n: Ordinal,
-        index: UInt32,
+        index: OutputIndex,
         bytes: [UInt8]
     ) {
         self.channel = channel

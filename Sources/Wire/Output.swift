@@ -1,5 +1,8 @@
 package import Primitives
 
+/// The position among the outputs of one input (docs/decisions/0004).
+package typealias OutputIndex = UInt64
+
 /// How a message travels.
 package enum OutputClass: UInt8, Sendable {
     /// Numbered without holes and committed before anyone sees it.
@@ -20,8 +23,8 @@ package struct OutputBatch: Sendable {
     package struct Record: Sendable {
         /// The ordinal of the input that caused it.
         package var n: Ordinal
-        /// The position among the outputs of that input, from 0.
-        package var index: UInt32
+        /// The position among the outputs of that input: the core's number in the upper half, a count in the lower.
+        package var index: OutputIndex
         package var type: MessageType
         package var outputClass: OutputClass
         /// The event's time, or the boundary of a timer.
@@ -41,7 +44,7 @@ package struct OutputBatch: Sendable {
     /// Appends an output whose channel name and payload the closures write.
     package mutating func append(
         n: Ordinal,
-        index: UInt32,
+        index: OutputIndex,
         type: MessageType,
         outputClass: OutputClass,
         time: Instant,
