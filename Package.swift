@@ -27,8 +27,11 @@ let package = Package(
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
+        // Level 3
+        library("FeedProtocols", ["MarketData", "Primitives"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("FeedProtocolsTests", ["FeedProtocols", "MarketData", "Primitives"]),
     ]
 )
