@@ -27,13 +27,23 @@ let package = Package(
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
+        // Level 3
+        library("FeedProtocols", ["MarketData", "Primitives"]),
+        library("Analytics", ["MarketData", "Primitives"]),
+        library("Plans", ["MarketData", "Primitives"]),
         // Level 4
-        library("Wire", ["Primitives", "MarketData"]),
+        library("Wire", ["MarketData", "Plans", "Primitives"]),
+        // Level 5
+        library("SymbolCore", ["Analytics", "MarketData", "Plans", "Primitives", "Wire"]),
         // Level 6
+        library("Engine", ["FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
         library("Bus", ["MarketData", "Wire"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("FeedProtocolsTests", ["FeedProtocols", "MarketData", "Primitives"]),
+        tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
+        tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
     ]
 )
