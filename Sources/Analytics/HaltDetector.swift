@@ -1,0 +1,62 @@
+package import MarketData
+package import Primitives
+
+/// Suspects a halt where the last price stands pinned at a limit-up/limit-down band with a one-sided quote for 15 s.
+///
+/// No feed tells of all halts (analytics.md 5); this one is said as `suspected`. By receive time; one thread.
+@frozen
+package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
+    /// How long the price must stand pinned.
+    package static let patienceNanos: Int64 = 15_000_000_000
+
+    private var upper = Price.zero
+    private var lower = Price.zero
+    private var last = Price.zero
+    private var isOneSided = false
+    /// Suspected, until a two-sided quote, a price off the band or other bands.
+    package private(set) var isSuspected = false
+    /// When it becomes suspected unless something changes; never while there is nothing to wait for.
+    package private(set) var boundary = Instant.distantFuture
+
+    package init() {}
+
+    /// Whether bands are known; without them nothing else needs telling.
+    package var hasBands: Bool { upper != .zero || lower != .zero }
+
+    /// Takes new bands; an absent one is zero.
+    package mutating func banded(_ bands: PriceBands, received: Instant) {
+        (upper, lower) = (bands.upper, bands.lower)
+        review(received)
+    }
+
+    /// Takes a trade of class *last*.
+    package mutating func traded(_ price: Price, received: Instant) {
+        last = price
+        review(received)
+    }
+
+    package mutating func quoted(_ quote: Quote, received: Instant) {
+        isOneSided = (quote.bid.micros > 0) != (quote.ask.micros > 0)
+        review(received)
+    }
+
+    /// Fires the timer if it is due.
+    ///
+    /// - Returns: whether a halt is suspected from now on.
+    package mutating func advance(to instant: Instant) -> Bool {
+        guard instant >= boundary else { return false }
+        boundary = .distantFuture
+        isSuspected = true
+        return true
+    }
+
+    private mutating func review(_ received: Instant) {
+        let isAtBand = (upper != .zero && last >= upper) || (lower != .zero && last != .zero && last <= lower)
+        guard isAtBand, isOneSided else {
+            boundary = .distantFuture
+            isSuspected = false
+            return
+        }
+        if !isSuspected, boundary == .distantFuture { boundary = received.advanced(byNanos: Self.patienceNanos) }
+    }
+}

@@ -1,0 +1,33 @@
+package import Primitives
+
+/// A calendar with the last two windows at hand: O(1) an event, also while events from both sides of an edge mix.
+///
+/// Owned by one core; not shared.
+package struct SessionClock: Sendable {
+    package let calendar: SessionCalendar
+    @usableFromInline var current: SessionWindow
+    @usableFromInline var other: SessionWindow
+
+    package init(_ calendar: SessionCalendar) {
+        self.calendar = calendar
+        current = SessionWindow(start: .zero, end: .zero, kind: .closed, day: .none)
+        other = current
+    }
+
+    /// The window that contains `instant`.
+    @inlinable
+    package mutating func window(at instant: Instant) -> SessionWindow {
+        if current.contains(instant) { return current }
+        return turn(to: instant)
+    }
+
+    @inlinable
+    package mutating func session(at instant: Instant) -> SessionKind { window(at: instant).kind }
+
+    @usableFromInline
+    mutating func turn(to instant: Instant) -> SessionWindow {
+        swap(&current, &other)
+        if !current.contains(instant) { current = calendar.window(at: instant) }
+        return current
+    }
+}
