@@ -203,7 +203,10 @@ package struct MinuteBars: Sendable {
     /// - Returns: the minute if it was complete already, so that its bar has to be said again; else nil.
     @inlinable
     package mutating func traded(
-        _ price: Price, _ size: Size, as tradeClass: TradeClass, at time: Instant
+        _ price: Price,
+        _ size: Size,
+        as tradeClass: TradeClass,
+        at time: Instant
     ) -> Int? {
         guard let minute = index(of: time) else {
             head.counts.unplaced &+= 1

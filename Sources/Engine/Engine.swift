@@ -1,5 +1,5 @@
-package import MarketData
-package import Primitives
+internal import MarketData
+internal import Primitives
 package import SymbolCore
 package import Wire
 
@@ -20,6 +20,8 @@ package struct EngineOptions: Sendable {
     /// Inputs of one shard that leave together at most.
     package var batchInputs: Int
     package var symbolLimit: Int
+    /// Symbols that plans may be made for; any where nil.
+    package var servedSymbols: Set<String>?
     package var core: SymbolCoreOptions
 
     package init(
@@ -28,6 +30,7 @@ package struct EngineOptions: Sendable {
         mailboxInputs: Int = 65_536,
         batchInputs: Int = 2_048,
         symbolLimit: Int = 200_000,
+        servedSymbols: Set<String>? = nil,
         core: SymbolCoreOptions = SymbolCoreOptions()
     ) {
         self.shards = shards
@@ -35,6 +38,7 @@ package struct EngineOptions: Sendable {
         self.mailboxInputs = mailboxInputs
         self.batchInputs = batchInputs
         self.symbolLimit = symbolLimit
+        self.servedSymbols = servedSymbols
         self.core = core
     }
 }
@@ -51,13 +55,16 @@ package final class Engine: Sendable {
     package init(_ options: EngineOptions, sink: any OutputSink, savedCores: [String: [UInt8]] = [:]) {
         shards = (0..<options.shards).map { index in
             ShardPort(index: index, mailboxInputs: options.mailboxInputs, sink: sink) { introduction in
-                SymbolCore.make(
-                    symbol: introduction.instrument.underlying, options: options.core,
-                    saved: savedCores[introduction.instrument.underlying])
+                let symbol = introduction.instrument.underlying
+                return SymbolCore.make(
+                    symbol: symbol,
+                    number: introduction.core,
+                    options: options.core,
+                    saved: savedCores[symbol]
+                )
             }
         }
-        ingest = IngestPoint(
-            clock: options.clock, shards: shards, symbolLimit: options.symbolLimit, batchLimit: options.batchInputs)
+        ingest = IngestPoint(options, shards: shards)
     }
 
     /// How often the door had to wait for room in a mailbox.

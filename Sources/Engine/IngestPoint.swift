@@ -28,27 +28,29 @@ package final class IngestPoint: EventSink {
     package var appliedThrough: Ordinal = 0
 
     private let clock: EngineClock
+    private let servedSymbols: Set<String>?
     private let shards: [ShardPort]
     private var decoder = PolygonDecoder()
-    private var decoded = DecodedFrame()
+    private var decoded = DecodedBatch()
     private var symbols: SymbolTable
     private var router: Router
     private var windows: [DuplicateWindow] = []
     private var batches: [InputBatch]
     private let batchLimit: Int
 
-    init(clock: EngineClock, shards: [ShardPort], symbolLimit: Int, batchLimit: Int) {
-        self.clock = clock
+    init(_ options: EngineOptions, shards: [ShardPort]) {
+        clock = options.clock
+        servedSymbols = options.servedSymbols
         self.shards = shards
-        self.batchLimit = batchLimit
+        batchLimit = options.batchInputs
         numbering = Numbering()
-        symbols = SymbolTable(limit: symbolLimit)
+        symbols = SymbolTable(limit: options.symbolLimit)
         router = Router(shardCount: shards.count)
         batches = Array(repeating: InputBatch(), count: shards.count)
     }
 
     /// What the decoder counted.
-    package var decoderCounters: PolygonDecoder.Counters { decoder.counters }
+    package var decoderCounters: DecodeCounters { decoder.counters }
 
     /// How many symbols were seen, and how many refused because the table was full.
     package var symbolCounts: (known: Int, refused: Int) { (symbols.count, symbols.refusedCount) }
@@ -68,14 +70,17 @@ package final class IngestPoint: EventSink {
         n: Ordinal?
     ) -> FrameOutcome {
         decoded.removeAll()
-        decoder.decode(frame, from: source, symbols: &symbols, into: &decoded)
+        decoder.decode(frame, symbols: &symbols, into: &decoded)
         counters.frames += 1
         let stamp = clock == .wall ? received : latestEventTime(else: received)
         if let line = numbering.advance(to: stamp) { insertClock(line) }
         if let n { numbering.resume(at: n) }
         recorder?.record(frame: frame, of: source, n: numbering.next, received: numbering.received)
-        for event in decoded.events { accept(event) }
-        return FrameOutcome(eventCount: decoded.events.count, notices: decoded.notices)
+        for index in 0..<decoded.count { accept(decoded[index]) }
+        return FrameOutcome(
+            eventCount: decoded.count,
+            notices: decoded.statuses.map { FeedNotice(status: $0.status, message: $0.message) }
+        )
     }
 
     /// Takes a clock line of a tape, or live the fact that nothing arrived until `instant`.
@@ -109,7 +114,8 @@ package final class IngestPoint: EventSink {
         batches[0].feedChanges.append(FeedChange(name: name, state: state, cause: cause))
         let index = batches[0].feedChanges.count - 1
         batches[0].inputs.append(
-            Input(n: ordinal, received: numbering.received, core: .max, slot: 0, body: .feed(index)))
+            Input(n: ordinal, received: numbering.received, core: .max, slot: 0, body: .feed(index))
+        )
     }
 
     /// Takes a command; it is numbered if a core can answer it.
@@ -133,7 +139,8 @@ package final class IngestPoint: EventSink {
         batches[shard].commands.append(command)
         let index = batches[shard].commands.count - 1
         batches[shard].inputs.append(
-            Input(n: ordinal, received: numbering.received, core: target, slot: 0, body: .command(index)))
+            Input(n: ordinal, received: numbering.received, core: target, slot: 0, body: .command(index))
+        )
         return nil
     }
 
@@ -163,7 +170,8 @@ package final class IngestPoint: EventSink {
         let route = router.known(symbol) ?? introduce(symbol)
         guard n > appliedThrough else { return }
         batches[route.shard].inputs.append(
-            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event)))
+            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event))
+        )
         if batches[route.shard].inputs.count >= batchLimit { flush() }
     }
 
@@ -172,7 +180,7 @@ package final class IngestPoint: EventSink {
         let verdict: DuplicateWindow.Verdict
         switch event {
         case .trade(let trade):
-            let tag = UInt32(truncatingIfNeeded: trade.idHash ^ trade.idHash >> 32) ^ UInt32(trade.exchange) << 16
+            let tag = DuplicateWindow.tag(exchange: trade.exchange, idHash: trade.idHash)
             verdict = window(trade.symbol, kind: 0) { $0.admit(sequence: trade.sequence, tag: tag) }
         case .quote(let quote):
             verdict = window(quote.symbol, kind: 1) { $0.admit(sequence: quote.sequence, tag: 0) }
@@ -219,7 +227,7 @@ package final class IngestPoint: EventSink {
 
     private func latestEventTime(else received: Instant) -> Instant {
         var latest = Instant.distantPast
-        for event in decoded.events { latest = max(latest, event.time) }
+        for index in 0..<decoded.count { latest = max(latest, decoded[index].time) }
         if latest != .distantPast { return latest }
         return numbering.received == .distantPast ? received : numbering.received
     }
@@ -237,17 +245,26 @@ package final class IngestPoint: EventSink {
         guard let symbol = body["symbol"]?.string, let id = symbols.intern(symbol) else {
             let found = body["symbol"]?.kindName ?? "nothing"
             return .failure(
-                CommandRefusal(.invalid, field: "symbol", message: "expected a symbol such as SPY, found \(found)"))
+                CommandRefusal(.invalid, field: "symbol", message: "expected a symbol such as SPY, found \(found)")
+            )
+        }
+        if let servedSymbols, !servedSymbols.contains(symbol) {
+            let served = servedSymbols.sorted().prefix(20).joined(separator: ", ")
+            return .failure(
+                CommandRefusal(.invalid, field: "symbol", message: "unknown symbol \(symbol); served are \(served)")
+            )
         }
         let route = router.known(id) ?? introduce(id)
         if let contract = body["contract"]?.string {
             guard let id = symbols.intern(contract), symbols.instrument(id).kind == .option else {
                 return .failure(
-                    CommandRefusal(.invalid, field: "contract", message: "expected an option symbol such as O:SPY…"))
+                    CommandRefusal(.invalid, field: "contract", message: "expected an option symbol such as O:SPY…")
+                )
             }
             guard (router.known(id) ?? introduce(id)).core == route.core else {
                 return .failure(
-                    CommandRefusal(.invalid, field: "contract", message: "\(contract) isn't a contract of \(symbol)"))
+                    CommandRefusal(.invalid, field: "contract", message: "\(contract) isn't a contract of \(symbol)")
+                )
             }
         }
         router.remember(plan: plan, core: route.core)

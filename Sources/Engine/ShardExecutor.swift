@@ -14,19 +14,22 @@ package final class ShardExecutor: SerialExecutor, TaskExecutor, @unchecked Send
     private var thread = pthread_t()
     private let name: String
 
-    /// - Parameter name: The thread's name, at most 15 bytes.
+    /// - Parameter name: Stands in messages about isolation.
     package init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
         let box = Unmanaged.passRetained(self)
         let status = pthread_create(
-            &thread, nil,
+            &thread,
+            nil,
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<ShardExecutor>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
-            }, box.toOpaque())
+            },
+            box.toOpaque()
+        )
         precondition(status == 0, "pthread_create failed: \(status)")
     }
 
@@ -74,7 +77,6 @@ package final class ShardExecutor: SerialExecutor, TaskExecutor, @unchecked Send
     private var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
 
     private func run() {
-        pthread_setname_np(pthread_self(), name)
         var batch: [UnownedJob] = []
         while true {
             pthread_mutex_lock(mutex)

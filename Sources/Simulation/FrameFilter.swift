@@ -55,7 +55,10 @@ package enum FrameFilter {
         let channel = text(of: "ev", in: object) ?? ""
         // Halts, imbalances and index values carry their symbol in `T`.
         return Part(
-            range: range, channel: channel, symbol: text(of: "sym", in: object) ?? text(of: "T", in: object) ?? "")
+            range: range,
+            channel: channel,
+            symbol: text(of: "sym", in: object) ?? text(of: "T", in: object) ?? ""
+        )
     }
 
     private static func text(of key: String, in object: ArraySlice<UInt8>) -> String? {

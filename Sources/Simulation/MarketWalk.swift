@@ -42,8 +42,10 @@ package struct MarketWalk: Sendable {
         var generator = random
         stocks = symbols.map { name in
             Stock(
-                name: name, mid: Int64.random(in: 4_000...60_000, using: &generator),
-                spread: Int64.random(in: 1...4, using: &generator))
+                name: name,
+                mid: Int64.random(in: 4_000...60_000, using: &generator),
+                spread: Int64.random(in: 1...4, using: &generator)
+            )
         }
         random = generator
     }

@@ -172,7 +172,9 @@ package final class SimulatedProvider: WebServerHandler {
             let session = client.session
             guard
                 let bytes = FrameFilter.filter(
-                    frame.bytes, isWanted: { session.hears(channel: $0.channel, symbol: $0.symbol) })
+                    frame.bytes,
+                    isWanted: { session.hears(channel: $0.channel, symbol: $0.symbol) }
+                )
             else { continue }
             counters.frames += 1
             counters.bytes += bytes.count

@@ -1,7 +1,7 @@
 package import Analytics
 package import MarketData
-package import Primitives
-package import Wire
+internal import Primitives
+internal import Wire
 
 /// What all cores share.
 package struct SymbolCoreOptions: Sendable {

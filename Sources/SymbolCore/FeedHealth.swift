@@ -1,5 +1,5 @@
 package import MarketData
-package import Primitives
+internal import Primitives
 package import Wire
 
 /// The feeds' states as subscribers of `health` hear them: one durable message a change. Pure.
@@ -19,7 +19,11 @@ package struct FeedHealth: Sendable {
         guard states[feed] != state else { return }
         states[feed] = state
         out.append(
-            n: input.n, index: 0, type: .health, outputClass: .durable, time: input.received,
+            n: input.n,
+            index: 0,
+            type: .health,
+            outputClass: .durable,
+            time: input.received,
             channel: { $0.append(contentsOf: Channel.Kind.health.rawValue.utf8) },
             payload: { bytes in
                 var object = JSONObject(&bytes)
@@ -29,6 +33,7 @@ package struct FeedHealth: Sendable {
                 object.field("since", input.received as Instant?, to: &bytes)
                 object.field("reason", cause.isEmpty ? nil : cause, to: &bytes)
                 object.end(&bytes)
-            })
+            }
+        )
     }
 }

@@ -1,6 +1,6 @@
 package import MarketData
 package import Primitives
-package import Wire
+internal import Wire
 
 /// A numbered input of the engine (architecture.md 4): what the tape holds and what the symbol cores see.
 @frozen

@@ -1,4 +1,5 @@
 internal import MarketData
+internal import Plans
 internal import Primitives
 internal import Wire
 
@@ -12,8 +13,8 @@ struct Publisher: Sendable {
     private(set) var wantsBands = false
     private(set) var wantsAllContracts = false
     private(set) var wantedContracts: Set<Int> = []
-    /// Watched plans, in order of name.
-    private(set) var wantedPlans: [String] = []
+    /// Watched plans that may have extremes to tell, in order of creation.
+    var watchedPlans: [WatchedPlan] = []
     private var lastPublished = Instant.distantPast
     private(set) var isUnderlyingDirty = false
     private var dirtyContracts: [Int] = []
@@ -32,10 +33,20 @@ struct Publisher: Sendable {
         var values: [Int64]
     }
 
+    /// A plan whose extremes somebody watches, and what was last said of them.
+    struct WatchedPlan: Sendable {
+        var handle: PlanHandle
+        var channel: Channel
+        /// R in micros.
+        var risk: Int64
+        var adverse = FieldRow.null
+        var favourable = FieldRow.null
+    }
+
     private var wantsUnderlying: Bool { wantsSymbol || wantsBands }
 
     /// Takes what is wanted of this core; a channel wanted anew says everything at its next turn.
-    mutating func setDemand(symbol: Bool, bands: Bool, contracts: Set<Int>?, plans: [String]) {
+    mutating func setDemand(symbol: Bool, bands: Bool, contracts: Set<Int>?, plans: [WatchedPlan]) {
         if symbol, !wantsSymbol { (openBar, isUnderlyingDirty) = (nil, true) }
         if symbol { tick.forget() }
         if bands {
@@ -50,7 +61,7 @@ struct Publisher: Sendable {
             if !wantedContracts.contains(slot) { dirtyContracts.append(slot) }
         }
         wantedContracts = contracts ?? []
-        wantedPlans = plans
+        watchedPlans = plans
         schedule()
     }
 
@@ -58,7 +69,7 @@ struct Publisher: Sendable {
     @inline(__always)
     mutating func touched(slot: Int, at received: Instant) {
         if slot < Int(Slot.firstContract) {
-            guard wantsUnderlying || !wantedPlans.isEmpty else { return }
+            guard wantsUnderlying || !watchedPlans.isEmpty else { return }
             lastTouched = received
             guard !isUnderlyingDirty else { return }
             isUnderlyingDirty = true
@@ -77,8 +88,6 @@ struct Publisher: Sendable {
         isUnderlyingDirty = true
         schedule()
     }
-
-    mutating func revised(bar: Instant) { finished(bar: bar) }
 
     /// Takes what is to be said now, and starts the next interval.
     mutating func take(at clock: Instant, interval: Int64) -> (underlying: Bool, contracts: [Int], bars: [Instant]) {
@@ -136,7 +145,10 @@ enum BandsField {
     static let source = 13
 
     static let fields: [FieldRow.Field] =
-        ["vwap", "sigma", "up1", "dn1", "up2", "dn2", "up3", "dn3", "atr14", "rvol", "rvolPercentile", "emHigh", "emLow"]
+        [
+            "vwap", "sigma", "up1", "dn1", "up2", "dn2", "up3", "dn3", "atr14", "rvol", "rvolPercentile", "emHigh",
+            "emLow",
+        ]
         .map { .init(name: $0, form: .decimal) } + [.init(name: "source", form: .name(["trades", "bars"]))]
 }
 

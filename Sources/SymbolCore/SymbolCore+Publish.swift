@@ -1,27 +1,52 @@
 internal import Analytics
 internal import MarketData
 internal import Plans
-package import Primitives
-package import Wire
+internal import Primitives
+internal import Wire
 
 extension SymbolCore {
     /// Takes what somebody watches now, by channel name; everything where nil (a replay that writes all).
     package mutating func setDemand(_ channels: Set<String>?) {
+        wantsAllPlans = channels == nil
         guard let channels else {
-            publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: registry.openPlanIDs)
-            wantsAllPlans = true
+            let open = plans.handles.filter { (try? plans.state($0).isOpen) == true }
+            publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: open.compactMap(watched))
             return
         }
-        wantsAllPlans = false
         var slots: Set<Int> = []
         for slot in instruments.indices where slot >= Int(Slot.firstContract) {
             guard let placed = instruments[slot] else { continue }
             if channels.contains(Channel(.contract, placed.instrument.symbol).name) { slots.insert(slot) }
         }
+        let handles = channels.compactMap { Channel($0) }.filter { $0.kind == .plan }
+            .compactMap { plans.handle(id: $0.key) }.sorted { $0.order < $1.order }
         publisher.setDemand(
-            symbol: channels.contains(Channel(.symbol, symbol).name),
-            bands: channels.contains(Channel(.bands, symbol).name), contracts: slots,
-            plans: registry.openPlanIDs.filter { channels.contains(Channel(.plan, $0).name) })
+            symbol: channels.contains(Channel(.symbol, publicName).name),
+            bands: channels.contains(Channel(.bands, publicName).name),
+            contracts: slots,
+            plans: handles.compactMap(watched)
+        )
+    }
+
+    /// The underlying's name on channels: an index keeps its prefix.
+    var publicName: String { underlying.kind == .index ? "I:" + symbol : symbol }
+
+    private func watched(_ handle: PlanHandle) -> Publisher.WatchedPlan? {
+        guard let plan = try? plans.plan(handle) else { return nil }
+        return Publisher.WatchedPlan(
+            handle: handle,
+            channel: Channel(.plan, plan.id),
+            risk: abs(plan.entry.price.micros - plan.stop.micros)
+        )
+    }
+
+    /// Where every plan is watched, a new one is from its beginning and one that is over no longer.
+    mutating func watch(_ status: PlanStatus) {
+        if wantsAllPlans, status.reason == .created, let plan = watched(status.plan) {
+            publisher.watchedPlans.append(plan)
+        } else if !status.state.isOpen {
+            publisher.watchedPlans.removeAll { $0.handle == status.plan }
+        }
     }
 
     /// Fires every timer due at `received`: by boundary, then bars complete, plans arm, plans expire.
@@ -52,7 +77,7 @@ extension SymbolCore {
         if what.underlying {
             if publisher.wantsSymbol { publishTick(at: clock, into: &out) }
             if publisher.wantsBands { publishBands(at: clock, into: &out) }
-            for plan in publisher.wantedPlans { publishExtremes(of: plan, at: clock, into: &out) }
+            for index in publisher.watchedPlans.indices { publishExtremes(index, at: clock, into: &out) }
         }
         for slot in what.contracts { publishContract(slot, at: clock, into: &out) }
     }
@@ -68,18 +93,18 @@ extension SymbolCore {
         publisher.tick.set(TickField.askSize, quote?.askSize)
         publisher.tick.set(
             TickField.mid,
-            quote.flatMap { $0.isUsable ? Price(micros: ($0.bid.micros + $0.ask.micros) >> 1) : nil })
+            quote.flatMap { $0.isUsable ? Price(micros: ($0.bid.micros + $0.ask.micros) >> 1) : nil }
+        )
         publisher.tick[TickField.session] = Int64(sessions.window(at: clock).kind.rawValue)
         publisher.tick.set(TickField.locked, quote.map { $0.isTwoSided && $0.bid == $0.ask })
         publisher.tick.set(TickField.crossed, quote.map { $0.isTwoSided && $0.bid > $0.ask })
         publisher.tick[TickField.age] = max(0, clock.nanos(since: publisher.lastTouched) / 1_000_000)
         publisher.tick[TickField.source] = Int64((isIndex ? FeedSource.indices : FeedSource.stocks).rawValue)
         if publisher.tick.isDirty {
-            append(.tick, to: Channel(.symbol, symbol), at: clock, into: &out) { $0.publisher.tick.write(to: &$1) }
+            append(.tick, to: Channel(.symbol, publicName), at: clock, into: &out) { $0.publisher.tick.write(to: &$1) }
         }
-        if let start = underlying.openBarStart(at: clock) {
-            publishBar(startingAt: start, isFinal: false, at: clock, into: &out)
-        }
+        let minute = Instant(nanos: clock.nanos - clock.nanos % 60_000_000_000)
+        publishBar(startingAt: minute, isFinal: false, at: clock, into: &out)
     }
 
     private mutating func publishBands(at clock: Instant, into out: inout OutputBatch) {
@@ -94,7 +119,7 @@ extension SymbolCore {
         publisher.bands.set(BandsField.atr, underlying.bars.atr.value)
         publisher.bands[BandsField.source] = underlying.vwapSource == .bars ? 1 : 0
         guard publisher.bands.isDirty else { return }
-        append(.bands, to: Channel(.bands, symbol), at: clock, into: &out) { $0.publisher.bands.write(to: &$1) }
+        append(.bands, to: Channel(.bands, publicName), at: clock, into: &out) { $0.publisher.bands.write(to: &$1) }
     }
 
     private mutating func publishContract(_ slot: Int, at clock: Instant, into out: inout OutputBatch) {
@@ -108,7 +133,9 @@ extension SymbolCore {
         row.set(ContractField.stability, contract.stability)
         row.set(ContractField.spreadPct, contract.spreadFraction)
         row.set(
-            ContractField.twas, contract.timeWeightedSpread(at: clock, of: sessions.window(at: clock).day))
+            ContractField.twas,
+            contract.timeWeightedSpread(at: clock, of: sessions.window(at: clock).day)
+        )
         row.set(ContractField.gate, contract.stability.map { $0 >= SymbolCore.gateStability })
         row[ContractField.age] = max(0, clock.nanos(since: contract.quoteReceived) / 1_000_000)
         let isDirty = row.isDirty
@@ -138,7 +165,7 @@ extension SymbolCore {
             guard open != publisher.openBar else { return }
             publisher.openBar = open
         }
-        append(.bar, to: Channel(.symbol, symbol), at: clock, into: &out) { _, bytes in
+        append(.bar, to: Channel(.symbol, publicName), at: clock, into: &out) { _, bytes in
             var object = JSONObject(&bytes)
             object.field("start", start as Instant?, to: &bytes)
             object.field("minutes", 1 as Int64?, to: &bytes)
@@ -152,12 +179,21 @@ extension SymbolCore {
         }
     }
 
-    private mutating func publishExtremes(of plan: String, at clock: Instant, into out: inout OutputBatch) {
-        guard let handle = registry.handle(of: plan), let extremes = plans.extremes(of: handle) else { return }
-        append(.delta, to: Channel(.plan, plan), at: clock, into: &out) { _, bytes in
+    /// Says how far the price went for and against an entered plan, in R, where that changed.
+    private mutating func publishExtremes(_ index: Int, at clock: Instant, into out: inout OutputBatch) {
+        let plan = publisher.watchedPlans[index]
+        guard (try? plans.state(plan.handle)) == .entered, let now = try? plans.snapshot(plan.handle) else { return }
+        let adverse = now.adverse?.micros ?? FieldRow.null
+        let favourable = now.favourable?.micros ?? FieldRow.null
+        guard adverse != plan.adverse || favourable != plan.favourable else { return }
+        publisher.watchedPlans[index].adverse = adverse
+        publisher.watchedPlans[index].favourable = favourable
+        append(.delta, to: plan.channel, at: clock, into: &out) { _, bytes in
             var object = JSONObject(&bytes)
-            object.field("maeR", extremes.maeR as Double?, to: &bytes)
-            object.field("mfeR", extremes.mfeR as Double?, to: &bytes)
+            for (name, value) in [("maeR", adverse), ("mfeR", favourable)] {
+                let multiple = value == FieldRow.null ? nil : Double(value) / Double(plan.risk)
+                object.field(name, multiple.map { Price(micros: Int64(($0 * 1e6).rounded())) }, to: &bytes)
+            }
             object.end(&bytes)
         }
     }
@@ -171,7 +207,13 @@ extension SymbolCore {
     ) {
         let index = cursor.take()
         out.append(
-            n: cursor.n, index: index, type: type, outputClass: .conflatable, time: time,
-            channel: { $0.append(contentsOf: channel.name.utf8) }, payload: { payload(&self, &$0) })
+            n: cursor.n,
+            index: index,
+            type: type,
+            outputClass: .conflatable,
+            time: time,
+            channel: { $0.append(contentsOf: channel.name.utf8) },
+            payload: { payload(&self, &$0) }
+        )
     }
 }

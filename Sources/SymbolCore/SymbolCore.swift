@@ -1,6 +1,6 @@
 package import Analytics
-package import MarketData
-package import Plans
+internal import MarketData
+internal import Plans
 package import Primitives
 package import Wire
 
@@ -27,8 +27,8 @@ package struct SymbolCore: Sendable {
     var halted = false
 
     // What is wanted of it.
-    var plans = PlanBook()
-    var registry = PlanRegistry()
+    var plans: PlanBook
+    var wantsAllPlans = false
     var outcomes: [PlanOutcome] = []
     var publisher = Publisher()
     package internal(set) var counters = CoreCounters()
@@ -40,6 +40,7 @@ package struct SymbolCore: Sendable {
         self.symbol = symbol
         self.number = number
         self.options = options
+        plans = PlanBook(limit: options.planLimit)
         sessions = SessionClock(options.calendar)
         underlying = UnderlyingAnalytics(kind: .equity, settings: options.analytics)
     }
@@ -89,7 +90,9 @@ package struct SymbolCore: Sendable {
         if case .trade(let trade) = event {
             mark.tradeClass = options.rules.classify(trade.conditions, placed.kind, in: mark.window.kind)
             mark.triggers = mark.tradeClass.contains(.last)
-            if mark.triggers, isBadPrint(trade.price, against: books[slot], tick: placed.tick(at: trade.price)) {
+            if mark.triggers,
+                TriggerRules.isBadPrint(trade.price, prevailing: books[slot], tick: placed.tick(at: trade.price))
+            {
                 mark.triggers = false
                 counters.badPrints += 1
             }
@@ -132,20 +135,32 @@ package struct SymbolCore: Sendable {
 
     private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
         if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
-        guard !plans.isEmpty else { return }
+        guard plans.openCount > 0 else { return }
         let session = TradingSession(kind: mark.window.kind, start: mark.window.start, end: mark.window.end)
+        let band = Price(micros: underlying.tenthATRMicros)
         switch event {
         case .trade(let trade) where mark.triggers:
             plans.traded(
-                trade.price, of: trade.symbol, in: session, at: trade.time, received: received,
-                tenthATRMicros: underlying.tenthATRMicros, into: &outcomes)
-        case .quote(let quote):
-            plans.quoted(
-                quote, in: session, received: received, tenthATRMicros: underlying.tenthATRMicros, into: &outcomes)
+                trade.price,
+                on: trade.symbol,
+                session: session,
+                time: trade.time,
+                received: received,
+                band: band,
+                into: &outcomes
+            )
         case .indexValue(let value):
             plans.traded(
-                value.value, of: value.symbol, in: session, at: value.time, received: received,
-                tenthATRMicros: underlying.tenthATRMicros, into: &outcomes)
+                value.value,
+                on: value.symbol,
+                session: session,
+                time: value.time,
+                received: received,
+                band: band,
+                into: &outcomes
+            )
+        case .quote(let quote):
+            plans.quoted(quote, session: session, received: received, band: band, into: &outcomes)
         default: break
         }
     }
@@ -161,6 +176,6 @@ package struct SymbolCore: Sendable {
     ) {
         if !outcomes.isEmpty { emitOutcomes(because: event, slot: mark.slot, received: received, into: &out) }
         publisher.touched(slot: mark.slot, at: received)
-        if let revisedBar { publisher.revised(bar: revisedBar) }
+        if let revisedBar { publisher.finished(bar: revisedBar) }
     }
 }

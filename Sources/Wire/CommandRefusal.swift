@@ -38,7 +38,10 @@ package struct CommandRefusal: Error, Sendable, Equatable {
             .array(
                 problems.map {
                     .object([(key: "field", value: .string($0.field)), (key: "message", value: .string($0.message))])
-                }), to: &out)
+                }
+            ),
+            to: &out
+        )
         object.end(&out)
     }
 }

@@ -28,22 +28,16 @@ extension PlanText {
     package static func append(_ hit: PlanHit, of plan: String, because reason: HitReason, to out: inout [UInt8]) {
         var object = JSONObject(&out)
         object.field("plan", plan as String?, to: &out)
-        object.field("version", Int64(hit.version), to: &out)
-        object.field("i", Int64(hit.index), to: &out)
-        object.field("kind", hit.kind.rawValue as String?, to: &out)
-        object.field("k", hit.target.map(Int64.init), to: &out)
-        object.field("price", hit.price, to: &out)
-        object.field("t", hit.time as Instant?, to: &out)
-        object.field("gap", hit.isGap, to: &out)
-        object.field("slippageR", hit.slippageR, to: &out)
+        appendIdentity(of: hit, to: &object, &out)
         object.key("why", to: &out)
         append(reason, rule: hit.rule, to: &out)
         object.end(&out)
     }
 
     /// Appends a status' `d`; no source of ours goes blind yet, so `blind` says false.
-    package static func append(_ status: PlanStatus, to out: inout [UInt8]) {
+    package static func append(_ status: PlanStatus, of plan: String, to out: inout [UInt8]) {
         var object = JSONObject(&out)
+        object.field("plan", plan as String?, to: &out)
         object.field("state", status.state.rawValue as String?, to: &out)
         object.field("version", Int64(status.version), to: &out)
         object.field("stop", status.stop as Price?, to: &out)

@@ -1,5 +1,5 @@
 package import Plans
-package import Primitives
+internal import Primitives
 
 /// Reads a plan's JSON (analytics.md 5) into a draft; what is wrong is named, with the field's path, for `validate`.
 package struct PlanParser {

@@ -1,6 +1,6 @@
-internal import MarketData
+package import MarketData
 package import Plans
-package import Primitives
+internal import Primitives
 
 /// Plans, hits and status as JSON, in the shape of analytics.md 5.
 package enum PlanText {
