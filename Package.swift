@@ -27,8 +27,11 @@ let package = Package(
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
+        // Level 3
+        library("Plans", ["MarketData", "Primitives"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
     ]
 )
