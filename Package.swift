@@ -45,5 +45,7 @@ let package = Package(
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
         tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
+        tests("SymbolCoreTests", ["MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests("EngineTests", ["Engine", "FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
     ]
 )

@@ -10,6 +10,9 @@ final class Mailbox: @unchecked Sendable {
     // Owner of the unchecked state: `mutex` guards everything below it.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let hasRoom = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    /// Batches that end with a control: what came later must not be applied before it.
+    private var closed: [InputBatch] = []
+    private var closedInputs = 0
     private var pending = InputBatch()
     private var isDraining = false
     private var stalls = 0
@@ -56,13 +59,12 @@ final class Mailbox: @unchecked Sendable {
             pending.through = max(pending.through, batch.through)
             return isDraining ? .seen : .idle
         }
-        if pending.inputs.count + batch.inputs.count > limit, !pending.inputs.isEmpty {
+        if isTooFull(for: batch) {
             stalls += 1
-            while pending.inputs.count + batch.inputs.count > limit, !pending.inputs.isEmpty {
-                pthread_cond_wait(hasRoom, mutex)
-            }
+            while isTooFull(for: batch) { pthread_cond_wait(hasRoom, mutex) }
         }
         pending.append(batch)
+        if !batch.controls.isEmpty { close() }
         if isDraining { return .seen }
         isDraining = true
         return .wake
@@ -72,6 +74,12 @@ final class Mailbox: @unchecked Sendable {
     func take(into batch: inout InputBatch) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
+        if !closed.isEmpty {
+            batch = closed.removeFirst()
+            closedInputs -= batch.inputs.count
+            pthread_cond_signal(hasRoom)
+            return true
+        }
         let through = pending.through
         if pending.isEmpty, through <= batch.through {
             isDraining = false
@@ -82,5 +90,16 @@ final class Mailbox: @unchecked Sendable {
         pending.through = through
         pthread_cond_signal(hasRoom)
         return true
+    }
+
+    private func isTooFull(for batch: borrowing InputBatch) -> Bool {
+        let waiting = closedInputs + pending.inputs.count
+        return waiting > 0 && waiting + batch.inputs.count > limit
+    }
+
+    private func close() {
+        closed.append(pending)
+        closedInputs += pending.inputs.count
+        pending.removeAll()
     }
 }

@@ -69,13 +69,12 @@ struct Publisher: Sendable {
     @inline(__always)
     mutating func touched(slot: Int, at received: Instant) {
         if slot < Int(Slot.firstContract) {
-            guard wantsUnderlying || !watchedPlans.isEmpty else { return }
             lastTouched = received
+            guard wantsUnderlying || !watchedPlans.isEmpty else { return }
             guard !isUnderlyingDirty else { return }
             isUnderlyingDirty = true
         } else {
             guard wantsAllContracts || wantedContracts.contains(slot) else { return }
-            lastTouched = received
             guard !dirtyContracts.contains(slot) else { return }
             dirtyContracts.append(slot)
         }

@@ -98,13 +98,17 @@ extension SymbolCore {
         publisher.tick[TickField.session] = Int64(sessions.window(at: clock).kind.rawValue)
         publisher.tick.set(TickField.locked, quote.map { $0.isTwoSided && $0.bid == $0.ask })
         publisher.tick.set(TickField.crossed, quote.map { $0.isTwoSided && $0.bid > $0.ask })
-        publisher.tick[TickField.age] = max(0, clock.nanos(since: publisher.lastTouched) / 1_000_000)
+        publisher.tick[TickField.age] = Self.ageMillis(of: publisher.lastTouched, at: clock)
         publisher.tick[TickField.source] = Int64((isIndex ? FeedSource.indices : FeedSource.stocks).rawValue)
         if publisher.tick.isDirty {
             append(.tick, to: Channel(.symbol, publicName), at: clock, into: &out) { $0.publisher.tick.write(to: &$1) }
         }
         let minute = Instant(nanos: clock.nanos - clock.nanos % 60_000_000_000)
         publishBar(startingAt: minute, isFinal: false, at: clock, into: &out)
+    }
+
+    private static func ageMillis(of instant: Instant, at clock: Instant) -> Int64 {
+        instant <= .zero ? FieldRow.null : max(0, clock.nanos(since: instant) / 1_000_000)
     }
 
     private mutating func publishBands(at clock: Instant, into out: inout OutputBatch) {
@@ -137,7 +141,7 @@ extension SymbolCore {
             contract.timeWeightedSpread(at: clock, of: sessions.window(at: clock).day)
         )
         row.set(ContractField.gate, contract.stability.map { $0 >= SymbolCore.gateStability })
-        row[ContractField.age] = max(0, clock.nanos(since: contract.quoteReceived) / 1_000_000)
+        row[ContractField.age] = Self.ageMillis(of: contract.quoteReceived, at: clock)
         let isDirty = row.isDirty
         if isDirty {
             append(.contract, to: Channel(.contract, placed.instrument.symbol), at: clock, into: &out) { _, bytes in
