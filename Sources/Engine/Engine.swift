@@ -101,13 +101,14 @@ final class ShardPort: Sendable {
     }
 
     /// Hands a batch over; a shard with nothing to do has passed it at once.
-    func post(_ batch: borrowing InputBatch) {
-        switch mailbox.post(batch) {
+    func post(_ batch: inout InputBatch) {
+        let through = batch.through
+        switch mailbox.post(&batch) {
         case .wake:
             let actor = actor
             Task(executorPreference: executor) { await actor.drain() }
         case .seen: break
-        case .idle: sink.post(OutputBatch(), shard: index, passed: batch.through)
+        case .idle: sink.post(OutputBatch(), shard: index, passed: through)
         }
     }
 }

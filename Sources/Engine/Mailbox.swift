@@ -52,7 +52,7 @@ final class Mailbox: @unchecked Sendable {
     }
 
     /// Appends a batch; waits while there's no room for it.
-    func post(_ batch: borrowing InputBatch) -> PostResult {
+    func post(_ batch: inout InputBatch) -> PostResult {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         if batch.isEmpty {
@@ -63,8 +63,15 @@ final class Mailbox: @unchecked Sendable {
             stalls += 1
             while isTooFull(for: batch) { pthread_cond_wait(hasRoom, mutex) }
         }
-        pending.append(batch)
-        if !batch.controls.isEmpty { close() }
+        let hasControls = !batch.controls.isEmpty
+        if pending.isEmpty {
+            // The usual case: the buffers change hands, nothing is copied.
+            batch.through = max(batch.through, pending.through)
+            swap(&pending, &batch)
+        } else {
+            pending.append(batch)
+        }
+        if hasControls { close() }
         if isDraining { return .seen }
         isDraining = true
         return .wake

@@ -7,12 +7,93 @@ internal import Wire
 ///
 /// Not locked: only actors on the one executor of the shard touch it, and only between the start and the end of a drain.
 final class ShardWork: @unchecked Sendable {
+    private var groups = BatchGroups()
+    private var outputs = OutputBatch()
+
+    /// Takes what waits in the mailbox; false where nothing does.
+    func take(from mailbox: Mailbox) -> Bool { mailbox.take(into: &groups.batch) }
+
+    /// Groups the batch by core.
+    func group(localIndex: [Int32], count: Int) { groups.group(localIndex: localIndex, count: count) }
+
+    /// Where the slice of an actor stops; it starts where the one before it stops.
+    func sliceEnd(_ local: Int) -> Int { groups.ends[local] }
+
+    var batch: InputBatch { groups.batch }
+    var lastClock: Instant { groups.clocks.last?.received ?? .distantPast }
+    var feedInputs: [Input] { groups.feeds }
+
+    /// Lends a slice of the batch to a core, without a copy.
+    func lend(
+        _ slice: Range<Int>,
+        to body: (
+            UnsafeBufferPointer<Input>, UnsafeBufferPointer<Int32>, UnsafeBufferPointer<Input>, [Command],
+            inout OutputBatch
+        ) -> Void
+    ) {
+        groups.batch.inputs.withUnsafeBufferPointer { inputs in
+            groups.order.withUnsafeBufferPointer { order in
+                groups.clocks.withUnsafeBufferPointer { clocks in
+                    body(
+                        inputs,
+                        UnsafeBufferPointer(rebasing: order[slice]),
+                        clocks,
+                        groups.batch.commands,
+                        &outputs
+                    )
+                }
+            }
+        }
+    }
+
+    /// Gives the outputs, in order of (`n`, index), to `body` and empties them.
+    func drainOutputs(_ body: (inout OutputBatch) -> Void) {
+        outputs.sort()
+        body(&outputs)
+        outputs.removeAll()
+    }
+
+    func withOutputs(_ body: (inout OutputBatch) -> Void) { body(&outputs) }
+}
+
+/// A batch, sorted by core without moving its inputs: a counting sort, stable, no allocation once the buffers have grown.
+struct BatchGroups: Sendable {
     var batch = InputBatch()
     /// Positions in `batch.inputs`, grouped by core, in order of `n` within each.
-    var order: [Int] = []
-    /// The batch's clock inputs.
-    var clocks: [Input] = []
-    var outputs = OutputBatch()
+    private(set) var order: [Int32] = []
+    /// The batch's clock inputs, and its feed inputs.
+    private(set) var clocks: [Input] = []
+    private(set) var feeds: [Input] = []
+    /// Where each core's group stops in `order`, by local index.
+    private(set) var ends: [Int] = []
+
+    mutating func group(localIndex: [Int32], count: Int) {
+        clocks.removeAll(keepingCapacity: true)
+        feeds.removeAll(keepingCapacity: true)
+        if ends.count < count { ends = Array(repeating: 0, count: count) }
+        for local in ends.indices { ends[local] = 0 }
+        for input in batch.inputs {
+            switch input.body {
+            case .clock: clocks.append(input)
+            case .feed: feeds.append(input)
+            case .market, .command: ends[Int(localIndex[Int(input.core)])] += 1
+            }
+        }
+        var start = 0
+        for local in ends.indices {
+            let size = ends[local]
+            ends[local] = start
+            start += size
+        }
+        while order.count < start { order.append(0) }
+        for position in batch.inputs.indices {
+            let core = batch.inputs[position].core
+            guard core != .max else { continue }
+            let local = Int(localIndex[Int(core)])
+            order[ends[local]] = Int32(position)
+            ends[local] += 1
+        }
+    }
 }
 
 /// Drains a shard's mailbox: one drain in flight, isolated to the shard's executor from end to end.
@@ -28,8 +109,6 @@ actor ShardActor {
     private var due: [Instant] = []
     /// Local index by core index, −1 for cores of other shards.
     private var localIndex: [Int32] = []
-    /// Inputs of the batch by local index, then where each group starts.
-    private var counts: [Int] = []
     private var earliestDue = Instant.distantFuture
     private var demand: Set<String>? = []
     private var health = FeedHealth()
@@ -52,13 +131,13 @@ actor ShardActor {
 
     /// Applies everything that waits, batch after batch, and hands each batch's outputs on in order of (`n`, index).
     func drain() async {
-        while mailbox.take(into: &work.batch) {
+        while work.take(from: mailbox) {
             for introduction in work.batch.introductions { await introduce(introduction) }
-            group()
+            work.group(localIndex: localIndex, count: actors.count)
+            for input in work.feedInputs { apply(input) }
             await applyGroups()
-            work.outputs.sort()
-            sink.post(work.outputs, shard: index, passed: work.batch.through)
-            work.outputs.removeAll()
+            let passed = work.batch.through
+            work.drainOutputs { sink.post($0, shard: index, passed: passed) }
             for control in work.batch.controls { await perform(control) }
         }
     }
@@ -71,52 +150,26 @@ actor ShardActor {
             let actor = SymbolActor(core: makeCore(introduction), executor: executor)
             actors.append(actor)
             due.append(await actor.setDemand(demand))
-            counts.append(0)
         }
         await actors[Int(localIndex[core])].introduce(introduction)
     }
 
-    /// A counting sort of the batch by core: stable, no allocation once the buffers have grown.
-    private func group() {
-        work.clocks.removeAll(keepingCapacity: true)
-        for local in counts.indices { counts[local] = 0 }
-        for input in work.batch.inputs {
-            switch input.body {
-            case .clock: work.clocks.append(input)
-            case .feed(let index): apply(work.batch.feedChanges[index], input)
-            case .market, .command: counts[Int(localIndex[Int(input.core)])] += 1
-            }
+    private func apply(_ input: Input) {
+        guard case .feed(let position) = input.body else { return }
+        let change = work.batch.feedChanges[position]
+        work.withOutputs {
+            health.apply(input, feed: change.name, state: change.state, cause: change.cause, into: &$0)
         }
-        var start = 0
-        for local in counts.indices {
-            let count = counts[local]
-            counts[local] = start
-            start += count
-        }
-        while work.order.count < start { work.order.append(0) }
-        for (position, input) in work.batch.inputs.enumerated() {
-            switch input.body {
-            case .clock, .feed: continue
-            case .market, .command: break
-            }
-            let local = Int(localIndex[Int(input.core)])
-            work.order[counts[local]] = position
-            counts[local] += 1
-        }
-    }
-
-    private func apply(_ change: FeedChange, _ input: Input) {
-        health.apply(input, feed: change.name, state: change.state, cause: change.cause, into: &work.outputs)
     }
 
     /// Gives each actor its slice, and those without one the clocks that they are due at.
     private func applyGroups() async {
-        let lastClock = work.clocks.last?.received ?? .distantPast
+        let lastClock = work.lastClock
         let someoneIsDue = lastClock >= earliestDue
         earliestDue = .distantFuture
         var start = 0
         for local in actors.indices {
-            let end = counts[local]
+            let end = work.sliceEnd(local)
             if end > start || (someoneIsDue && lastClock >= due[local]) {
                 due[local] = await actors[local].apply(start..<end, of: work)
             }

@@ -18,33 +18,14 @@ actor SymbolActor {
         self.executor = executor
     }
 
-    /// Applies the inputs of `work.batch` that `slice` lists, and the clocks between them, into `work.outputs`.
+    /// Applies the core's slice of `work`, and the clocks between, into `work.outputs`.
     ///
     /// - Returns: when the core next wants a clock.
     func apply(_ slice: Range<Int>, of work: ShardWork) -> Instant {
-        var clock = 0
-        for position in slice {
-            let input = work.batch.inputs[work.order[position]]
-            clock = applyClocks(from: clock, before: input.n, of: work)
-            switch input.body {
-            case .command(let index):
-                core.ingest(input, command: work.batch.commands[index], into: &work.outputs)
-            case .market, .clock, .feed:
-                core.ingest(input, into: &work.outputs)
-            }
+        work.lend(slice) { inputs, order, clocks, commands, outputs in
+            core.apply(inputs, in: order, clocks: clocks, commands: commands, into: &outputs)
         }
-        _ = applyClocks(from: clock, before: .max, of: work)
         return core.nextDue
-    }
-
-    /// Gives the core each clock that it is due at; the others are jumped over.
-    private func applyClocks(from start: Int, before n: Ordinal, of work: ShardWork) -> Int {
-        var index = start
-        while index < work.clocks.count, work.clocks[index].n < n {
-            if work.clocks[index].received >= core.nextDue { core.ingest(work.clocks[index], into: &work.outputs) }
-            index += 1
-        }
-        return index
     }
 
     func introduce(_ introduction: Introduction) {

@@ -7,16 +7,25 @@ package struct TradeClass: OptionSet, Hashable, Sendable, BitwiseCopyable {
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Counts in volume.
-    package static let counted = TradeClass(rawValue: 1)
+    @inlinable
+    package static var counted: TradeClass { TradeClass(rawValue: 1) }
     /// May set high and low, and enters VWAP.
-    package static let eligible = TradeClass(rawValue: 2)
+    @inlinable
+    package static var eligible: TradeClass { TradeClass(rawValue: 2) }
     /// Sets open, close and last, and triggers plans.
-    package static let last = TradeClass(rawValue: 4)
+    @inlinable
+    package static var last: TradeClass { TradeClass(rawValue: 4) }
     /// Not a trade but the cancelling of an earlier one: subtract.
-    package static let cancel = TradeClass(rawValue: 8)
+    @inlinable
+    package static var cancel: TradeClass { TradeClass(rawValue: 8) }
 
     /// A regular trade.
-    package static let all: TradeClass = [.counted, .eligible, .last]
+    @inlinable
+    package static var all: TradeClass { TradeClass(rawValue: 7) }
+
+    /// Updates nothing.
+    @inlinable
+    package static var none: TradeClass { TradeClass(rawValue: 0) }
 }
 
 /// Which trade conditions forbid what: a table by condition id, AND-combined, since a trade with several conditions

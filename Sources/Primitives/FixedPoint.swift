@@ -8,9 +8,11 @@ package struct Price: Hashable, Comparable, Sendable {
     package init(micros: Int64) { self.micros = micros }
 
     /// One dollar in micros.
-    package static let scale: Int64 = 1_000_000
+    @inlinable
+    package static var scale: Int64 { 1_000_000 }
 
-    package static let zero = Price(micros: 0)
+    @inlinable
+    package static var zero: Price { Price(micros: 0) }
 
     @inlinable
     package static func < (a: Price, b: Price) -> Bool { a.micros < b.micros }
@@ -38,7 +40,8 @@ package struct Size: Hashable, Comparable, Sendable {
     @inlinable
     package init(shares: Int64) { micros = shares &* 1_000_000 }
 
-    package static let zero = Size(micros: 0)
+    @inlinable
+    package static var zero: Size { Size(micros: 0) }
 
     @inlinable
     package static func < (a: Size, b: Size) -> Bool { a.micros < b.micros }
@@ -65,11 +68,14 @@ package struct Instant: Hashable, Comparable, Sendable {
     @inlinable
     package init(millis: Int64) { nanos = millis &* 1_000_000 }
 
-    package static let zero = Instant(nanos: 0)
+    @inlinable
+    package static var zero: Instant { Instant(nanos: 0) }
     /// Later than every real instant: "never due".
-    package static let distantFuture = Instant(nanos: .max)
+    @inlinable
+    package static var distantFuture: Instant { Instant(nanos: .max) }
     /// Earlier than every real instant.
-    package static let distantPast = Instant(nanos: .min)
+    @inlinable
+    package static var distantPast: Instant { Instant(nanos: .min) }
 
     @inlinable
     package static func < (a: Instant, b: Instant) -> Bool { a.nanos < b.nanos }

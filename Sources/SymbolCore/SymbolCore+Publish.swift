@@ -9,8 +9,7 @@ extension SymbolCore {
     package mutating func setDemand(_ channels: Set<String>?) {
         wantsAllPlans = channels == nil
         guard let channels else {
-            let open = plans.handles.filter { (try? plans.state($0).isOpen) == true }
-            publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: open.compactMap(watched))
+            publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: watched(plans.handles))
             return
         }
         var slots: Set<Int> = []
@@ -18,18 +17,31 @@ extension SymbolCore {
             guard let placed = instruments[slot] else { continue }
             if channels.contains(Channel(.contract, placed.instrument.symbol).name) { slots.insert(slot) }
         }
-        let handles = channels.compactMap { Channel($0) }.filter { $0.kind == .plan }
-            .compactMap { plans.handle(id: $0.key) }.sorted { $0.order < $1.order }
+        var handles: [PlanHandle] = []
+        for channel in channels {
+            guard let channel = Channel(channel), channel.kind == .plan else { continue }
+            if let handle = plans.handle(id: channel.key) { handles.append(handle) }
+        }
+        handles.sort { $0.order < $1.order }
         publisher.setDemand(
             symbol: channels.contains(Channel(.symbol, publicName).name),
             bands: channels.contains(Channel(.bands, publicName).name),
             contracts: slots,
-            plans: handles.compactMap(watched)
+            plans: watched(handles)
         )
     }
 
     /// The underlying's name on channels: an index keeps its prefix.
     var publicName: String { underlying.kind == .index ? "I:" + symbol : symbol }
+
+    /// Those of the plans that may still have something to tell.
+    private func watched(_ handles: [PlanHandle]) -> [Publisher.WatchedPlan] {
+        var watched: [Publisher.WatchedPlan] = []
+        for handle in handles where (try? plans.state(handle).isOpen) == true {
+            if let plan = self.watched(handle) { watched.append(plan) }
+        }
+        return watched
+    }
 
     private func watched(_ handle: PlanHandle) -> Publisher.WatchedPlan? {
         guard let plan = try? plans.plan(handle) else { return nil }

@@ -8,8 +8,8 @@ package import Wire
 ///
 /// An input in, outputs out, in five steps: classify, update book, update analytics, step plans, emit. Time is an input:
 /// timers fire on inputs whose receive time has reached their boundary. After warm-up an input without outputs doesn't
-/// allocate. Shard thread only.
-package struct SymbolCore: Sendable {
+/// allocate. Never copied: a copy of this much state at every read was what cost most. Shard thread only.
+package struct SymbolCore: ~Copyable, Sendable {
     /// The underlying's name: `SPY`, `SPX`.
     package let symbol: String
     /// The core's number in order of first sight: the upper half of its output indices.
@@ -69,6 +69,49 @@ package struct SymbolCore: Sendable {
     /// The earliest of the timers that fire on any input.
     var timerDue: Instant { min(underlying.nextBoundary, plans.nextDue) }
 
+    /// Applies this core's inputs of a batch, and between them the clocks that it is due at; the others are jumped over.
+    ///
+    /// - Parameter order: positions in `inputs`, in order of `n`.
+    package mutating func apply(
+        _ inputs: UnsafeBufferPointer<Input>,
+        in order: UnsafeBufferPointer<Int32>,
+        clocks: UnsafeBufferPointer<Input>,
+        commands: [Command],
+        into out: inout OutputBatch
+    ) {
+        var clock = 0
+        var due = nextDue
+        let lastClock = clocks.last?.received ?? .distantPast
+        for position in order {
+            let input = inputs[Int(position)]
+            if due <= lastClock { due = applyClocks(clocks, from: &clock, before: input.n, into: &out) }
+            if case .command(let index) = input.body {
+                ingest(input, command: commands[index], into: &out)
+            } else {
+                ingest(input, into: &out)
+            }
+            due = nextDue
+        }
+        if due <= lastClock { _ = applyClocks(clocks, from: &clock, before: .max, into: &out) }
+    }
+
+    private mutating func applyClocks(
+        _ clocks: UnsafeBufferPointer<Input>,
+        from clock: inout Int,
+        before n: Ordinal,
+        into out: inout OutputBatch
+    ) -> Instant {
+        var due = nextDue
+        while clock < clocks.count, clocks[clock].n < n {
+            if clocks[clock].received >= due {
+                ingest(clocks[clock], into: &out)
+                due = nextDue
+            }
+            clock += 1
+        }
+        return due
+    }
+
     // MARK: 1. Classify
 
     /// What an event may do: decided once, before anything changes.
@@ -86,7 +129,7 @@ package struct SymbolCore: Sendable {
             counters.unplaced += 1
             return nil
         }
-        var mark = Mark(slot: slot, window: sessions.window(at: event.time), tradeClass: [], triggers: false)
+        var mark = Mark(slot: slot, window: sessions.window(at: event.time), tradeClass: .none, triggers: false)
         if case .trade(let trade) = event {
             mark.tradeClass = options.rules.classify(trade.conditions, placed.kind, in: mark.window.kind)
             mark.triggers = mark.tradeClass.contains(.last)
