@@ -25,8 +25,6 @@ enum FastKey {
 
 /// The fields of one kind of event while an object is read.
 protocol FastFields {
-    init()
-
     /// Reads the value of `key`; false sends the event to the general path.
     ///
     /// Called with a constant key where the documented order holds, so the switch over keys folds away there.
@@ -34,8 +32,6 @@ protocol FastFields {
 
     /// Tries the documented keys in the documented order; what doesn't stand there is left for the loop.
     mutating func takeDocumented(_ place: inout Place) -> Bool
-
-    var symbol: SymbolText { get set }
 }
 
 extension FastFields {
@@ -61,9 +57,19 @@ extension FastFields {
         return take(key, &place)
     }
 
-    /// Reads what is left of the object, whatever its order; `place` is behind the closing brace after.
+    /// Reads the object's fields, whatever their order.
+    ///
+    /// `place` is behind the `ev`'s letters before, and behind the closing brace after.
     @inline(__always)
-    mutating func takeRest(_ place: inout Place) -> Bool {
+    mutating func takeAll(_ place: inout Place) -> Bool {
+        guard FastScan.byte(place) == UInt8(ascii: "\"") else { return false }
+        place += 1
+        // ,"sym":
+        if FastScan.load(place) & 0xFF_FFFF_FFFF_FFFF == 0x3A_226D_7973_222C {
+            place += 7
+            guard take(FastKey.sym, &place) else { return false }
+        }
+        guard takeDocumented(&place) else { return false }
         while true {
             let word = FastScan.load(place)
             guard word & 0xFFFF == 0x222C else {
@@ -91,17 +97,12 @@ extension FastFields {
         }
     }
 
-    /// Any key that every kind treats alike: the symbol is kept, a second `ev` is for the general path, others pass.
-    @inline(__always)
-    mutating func takeOther(_ key: UInt32, _ place: inout Place) -> Bool {
+    /// Passes a key of no use; a second `ev` is for the general path.
+    @inline(never)
+    func pass(_ key: UInt32, _ place: inout Place) -> Bool {
         // A key with a quote, an escape or a byte beyond ASCII in it was cut wrong or needs decoding.
-        guard FastScan.textStops(UInt64(key) | 0x6161_6161_0000_0000 | Self.filler(key)) == 0 else { return false }
-        if key == FastKey.sym {
-            guard FastScan.byte(place) == UInt8(ascii: "\"") else { return false }
-            place += 1
-            return FastScan.symbol(&place, &symbol)
-        }
-        return key != FastKey.ev && FastScan.skip(&place)
+        FastScan.textStops(UInt64(key) | 0x6161_6161_0000_0000 | Self.filler(key)) == 0 && key != FastKey.ev
+            && FastScan.skip(&place)
     }
 
     /// Letters where the key has no byte, so that the missing ones don't count as controls.
@@ -140,38 +141,44 @@ struct FastQuote: FastFields {
         case FastKey.one("t"): FastScan.time(&place, &nanos)
         case FastKey.one("q"): FastScan.integer(&place, &sequence)
         case FastKey.one("z"): FastScan.small(&place, &tape)
-        default: takeOther(key, &place)
+        case FastKey.sym: FastScan.quotedSymbol(&place, &symbol)
+        default: pass(key, &place)
         }
     }
 
     @inline(__always)
     mutating func takeDocumented(_ place: inout Place) -> Bool {
-        guard expect("b", "x", &place), expect("b", "p", &place), expect("b", "s", &place),
-            expect("a", "x", &place), expect("a", "p", &place), expect("a", "s", &place),
-            expect("c", &place), expect("i", &place), expect("t", &place), expect("q", &place), expect("z", &place)
-        else { return false }
-        return true
+        expect("b", "x", &place) && expect("b", "p", &place) && expect("b", "s", &place)
+            && expect("a", "x", &place) && expect("a", "p", &place) && expect("a", "s", &place)
+            && expect("c", &place) && expect("t", &place) && expect("q", &place) && expect("z", &place)
     }
 
-    /// The event; nil where the general path has to say why not.
-    @inline(__always)
-    func event(_ symbol: SymbolID) -> MarketEvent? {
-        guard nanos > 0, (bidExchange | askExchange | condition) <= 0xFFFF, tape <= 0xFF else { return nil }
-        return .quote(
-            Quote(
-                symbol: symbol,
-                bidExchange: UInt16(truncatingIfNeeded: bidExchange),
-                askExchange: UInt16(truncatingIfNeeded: askExchange),
-                time: Instant(nanos: nanos),
-                sequence: sequence,
-                bid: Price(micros: bid),
-                ask: Price(micros: ask),
-                bidSize: Size(micros: bid == 0 ? 0 : bidSize),
-                askSize: Size(micros: ask == 0 ? 0 : askSize),
-                condition: UInt16(truncatingIfNeeded: condition),
-                tape: UInt8(truncatingIfNeeded: tape)
+    @inline(never)
+    mutating func read(_ place: inout Place) -> Bool { takeAll(&place) }
+
+    /// Appends the event; false where the general path has to say why not.
+    @inline(never)
+    func append(_ symbols: borrowing SymbolTable, _ batch: inout DecodedBatch) -> Bool {
+        guard let symbol = symbols.find(symbol) else { return false }
+        guard nanos > 0, (bidExchange | askExchange | condition) <= 0xFFFF, tape <= 0xFF else { return false }
+        batch.append(
+            .quote(
+                Quote(
+                    symbol: symbol,
+                    bidExchange: UInt16(truncatingIfNeeded: bidExchange),
+                    askExchange: UInt16(truncatingIfNeeded: askExchange),
+                    time: Instant(nanos: nanos),
+                    sequence: sequence,
+                    bid: Price(micros: bid),
+                    ask: Price(micros: ask),
+                    bidSize: Size(micros: bid == 0 ? 0 : bidSize),
+                    askSize: Size(micros: ask == 0 ? 0 : askSize),
+                    condition: UInt16(truncatingIfNeeded: condition),
+                    tape: UInt8(truncatingIfNeeded: tape)
+                )
             )
         )
+        return true
     }
 }
 
@@ -204,7 +211,8 @@ struct FastTrade: FastFields {
         case FastKey.one("t"): FastScan.time(&place, &nanos)
         case FastKey.one("q"): FastScan.integer(&place, &sequence)
         case FastKey.four("t", "r", "f", "i"): FastScan.small(&place, &facility)
-        default: takeOther(key, &place)
+        case FastKey.sym: FastScan.quotedSymbol(&place, &symbol)
+        default: pass(key, &place)
         }
     }
 
@@ -222,37 +230,44 @@ struct FastTrade: FastFields {
 
     @inline(__always)
     mutating func takeDocumented(_ place: inout Place) -> Bool {
-        guard expect("x", &place), expect("i", &place), expect("z", &place), expect("p", &place), expect("s", &place),
-            expect("d", "s", &place), expect("c", &place), expect("t", &place), expect("q", &place)
-        else { return false }
-        return true
+        expect("x", &place) && expect("i", &place) && expect("z", &place) && expect("p", &place) && expect("s", &place)
+            && expect("d", "s", &place) && expect("c", &place) && expect("t", &place) && expect("q", &place)
     }
 
-    /// The event; nil where the general path has to say why not.
-    @inline(__always)
-    func event(_ symbol: SymbolID) -> MarketEvent? {
+    @inline(never)
+    mutating func read(_ place: inout Place) -> Bool { takeAll(&place) }
+
+    /// Appends the event; false where the general path has to say why not.
+    @inline(never)
+    func append(_ symbols: borrowing SymbolTable, _ batch: inout DecodedBatch) -> Bool {
+        guard let symbol = symbols.find(symbol) else { return false }
         let size = exactSize >= 0 ? exactSize : size
-        guard nanos > 0, price > 0, size >= 0, exchange <= 0xFFFF, (tape | facility) <= 0xFF else { return nil }
-        return .trade(
-            Trade(
-                symbol: symbol,
-                exchange: UInt16(truncatingIfNeeded: exchange),
-                tape: UInt8(truncatingIfNeeded: tape),
-                facility: UInt8(truncatingIfNeeded: facility),
-                time: Instant(nanos: nanos),
-                sequence: sequence,
-                price: Price(micros: price),
-                size: Size(micros: size),
-                conditions: conditions,
-                idHash: idHash
+        guard nanos > 0, price > 0, size >= 0, exchange <= 0xFFFF, (tape | facility) <= 0xFF else { return false }
+        batch.append(
+            .trade(
+                Trade(
+                    symbol: symbol,
+                    exchange: UInt16(truncatingIfNeeded: exchange),
+                    tape: UInt8(truncatingIfNeeded: tape),
+                    facility: UInt8(truncatingIfNeeded: facility),
+                    time: Instant(nanos: nanos),
+                    sequence: sequence,
+                    price: Price(micros: price),
+                    size: Size(micros: size),
+                    conditions: conditions,
+                    idHash: idHash
+                )
             )
         )
+        return true
     }
 }
 
 /// The fields of a second or minute bar.
 struct FastBar: FastFields {
     var symbol = SymbolText(0, count: 0)
+    /// 1 or 60, from the `ev`.
+    var seconds: UInt16 = 0
     var open: Int64 = 0
     var high: Int64 = 0
     var low: Int64 = 0
@@ -277,33 +292,39 @@ struct FastBar: FastFields {
         case FastKey.one("h"): FastScan.micros(&place, &high)
         case FastKey.one("l"): FastScan.micros(&place, &low)
         case FastKey.one("s"): FastScan.time(&place, &nanos)
-        default: takeOther(key, &place)
+        case FastKey.sym: FastScan.quotedSymbol(&place, &symbol)
+        default: pass(key, &place)
         }
     }
 
+    /// Bars are a twentieth of the traffic: the loop does.
     @inline(__always)
-    mutating func takeDocumented(_ place: inout Place) -> Bool {
-        // Bars are a twentieth of the traffic: the loop does.
-        true
-    }
+    mutating func takeDocumented(_ place: inout Place) -> Bool { true }
 
-    /// The event; nil where the general path has to say why not.
-    @inline(__always)
-    func event(_ symbol: SymbolID, seconds: UInt16) -> MarketEvent? {
-        guard nanos > 0, open > 0, high > 0, low > 0, close > 0 else { return nil }
-        return .bar(
-            Bar(
-                symbol: symbol,
-                seconds: seconds,
-                start: Instant(nanos: nanos),
-                open: Price(micros: open),
-                high: Price(micros: high),
-                low: Price(micros: low),
-                close: Price(micros: close),
-                volume: Size(micros: exactVolume >= 0 ? exactVolume : volume),
-                vwap: Price(micros: vwap),
-                dayVolume: Size(micros: exactDayVolume >= 0 ? exactDayVolume : dayVolume)
+    @inline(never)
+    mutating func read(_ place: inout Place) -> Bool { takeAll(&place) }
+
+    /// Appends the event; false where the general path has to say why not.
+    @inline(never)
+    func append(_ symbols: borrowing SymbolTable, _ batch: inout DecodedBatch) -> Bool {
+        guard let symbol = symbols.find(symbol) else { return false }
+        guard nanos > 0, open > 0, high > 0, low > 0, close > 0 else { return false }
+        batch.append(
+            .bar(
+                Bar(
+                    symbol: symbol,
+                    seconds: seconds,
+                    start: Instant(nanos: nanos),
+                    open: Price(micros: open),
+                    high: Price(micros: high),
+                    low: Price(micros: low),
+                    close: Price(micros: close),
+                    volume: Size(micros: exactVolume >= 0 ? exactVolume : volume),
+                    vwap: Price(micros: vwap),
+                    dayVolume: Size(micros: exactDayVolume >= 0 ? exactDayVolume : dayVolume)
+                )
             )
         )
+        return true
     }
 }

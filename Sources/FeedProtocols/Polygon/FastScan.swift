@@ -158,6 +158,14 @@ enum FastScan {
         return true
     }
 
+    /// A symbol within quotes.
+    @inline(__always)
+    static func quotedSymbol(_ place: inout Place, _ text: inout SymbolText) -> Bool {
+        guard byte(place) == UInt8(ascii: "\"") else { return false }
+        place += 1
+        return symbol(&place, &text)
+    }
+
     /// A symbol and the quote behind it; what is in it, the symbol table judges.
     @inline(__always)
     static func symbol(_ place: inout Place, _ text: inout SymbolText) -> Bool {
@@ -171,7 +179,7 @@ enum FastScan {
     }
 
     /// A symbol of 8 bytes or more: an option contract.
-    @inline(__always)
+    @inline(never)
     private static func longSymbol(_ place: inout Place, _ text: inout SymbolText) -> Bool {
         let second = load(place, 8)
         let third = load(place, 16)
