@@ -26,8 +26,6 @@ enum FastKey {
 /// The fields of one kind of event while an object is read.
 protocol FastFields {
     /// Reads the value of `key`; false sends the event to the general path.
-    ///
-    /// Called with a constant key where the documented order holds, so the switch over keys folds away there.
     mutating func take(_ key: UInt32, _ place: inout Place) -> Bool
 
     /// Tries the documented keys in the documented order; what doesn't stand there is left for the loop.
@@ -35,28 +33,6 @@ protocol FastFields {
 }
 
 extension FastFields {
-    /// Takes the field if the key at `place` is this one of one letter; false only where its value is not plain.
-    @inline(__always)
-    mutating func expect(_ a: Unicode.Scalar, _ place: inout Place) -> Bool {
-        let key = FastKey.one(a)
-        // ,"a":
-        let pattern = 0x222C | UInt64(key) << 16 | 0x3A22 << 24
-        guard FastScan.load(place) & 0xFF_FFFF_FFFF == pattern else { return true }
-        place += 5
-        return take(key, &place)
-    }
-
-    /// Takes the field if the key at `place` is this one of two letters; false only where its value is not plain.
-    @inline(__always)
-    mutating func expect(_ a: Unicode.Scalar, _ b: Unicode.Scalar, _ place: inout Place) -> Bool {
-        let key = FastKey.two(a, b)
-        // ,"ab":
-        let pattern = 0x222C | UInt64(key) << 16 | 0x3A22 << 32
-        guard FastScan.load(place) & 0xFFFF_FFFF_FFFF == pattern else { return true }
-        place += 6
-        return take(key, &place)
-    }
-
     /// Reads the object's fields, whatever their order.
     ///
     /// `place` is behind the `ev`'s letters before, and behind the closing brace after.
@@ -148,9 +124,18 @@ struct FastQuote: FastFields {
 
     @inline(__always)
     mutating func takeDocumented(_ place: inout Place) -> Bool {
-        expect("b", "x", &place) && expect("b", "p", &place) && expect("b", "s", &place)
-            && expect("a", "x", &place) && expect("a", "p", &place) && expect("a", "s", &place)
-            && expect("c", &place) && expect("t", &place) && expect("q", &place) && expect("z", &place)
+        if FastScan.pass("b", "x", &place), !FastScan.small(&place, &bidExchange) { return false }
+        if FastScan.pass("b", "p", &place), !FastScan.micros(&place, &bid) { return false }
+        if FastScan.pass("b", "s", &place), !FastScan.micros(&place, &bidSize) { return false }
+        if FastScan.pass("a", "x", &place), !FastScan.small(&place, &askExchange) { return false }
+        if FastScan.pass("a", "p", &place), !FastScan.micros(&place, &ask) { return false }
+        if FastScan.pass("a", "s", &place), !FastScan.micros(&place, &askSize) { return false }
+        if FastScan.pass("c", &place), !FastScan.small(&place, &condition) { return false }
+        if FastScan.pass("i", &place), !FastScan.skip(&place) { return false }
+        if FastScan.pass("t", &place), !FastScan.time(&place, &nanos) { return false }
+        if FastScan.pass("q", &place), !FastScan.integer(&place, &sequence) { return false }
+        if FastScan.pass("z", &place), !FastScan.small(&place, &tape) { return false }
+        return true
     }
 
     @inline(never)
@@ -202,11 +187,11 @@ struct FastTrade: FastFields {
     mutating func take(_ key: UInt32, _ place: inout Place) -> Bool {
         switch key {
         case FastKey.one("x"): FastScan.small(&place, &exchange)
-        case FastKey.one("i"): takeIdentifier(&place)
+        case FastKey.one("i"): FastScan.quotedHash(&place, &idHash)
         case FastKey.one("z"): FastScan.small(&place, &tape)
         case FastKey.one("p"): FastScan.micros(&place, &price)
         case FastKey.one("s"): FastScan.micros(&place, &size)
-        case FastKey.two("d", "s"): takeExactSize(&place)
+        case FastKey.two("d", "s"): FastScan.quotedMicros(&place, &exactSize)
         case FastKey.one("c"): FastScan.conditions(&place, &conditions)
         case FastKey.one("t"): FastScan.time(&place, &nanos)
         case FastKey.one("q"): FastScan.integer(&place, &sequence)
@@ -217,21 +202,17 @@ struct FastTrade: FastFields {
     }
 
     @inline(__always)
-    private mutating func takeIdentifier(_ place: inout Place) -> Bool {
-        guard FastScan.byte(place) == UInt8(ascii: "\"") else { return false }
-        place += 1
-        return FastScan.textHash(&place, &idHash)
-    }
-
-    @inline(__always)
-    private mutating func takeExactSize(_ place: inout Place) -> Bool {
-        FastScan.quotedMicros(&place, &exactSize)
-    }
-
-    @inline(__always)
     mutating func takeDocumented(_ place: inout Place) -> Bool {
-        expect("x", &place) && expect("i", &place) && expect("z", &place) && expect("p", &place) && expect("s", &place)
-            && expect("d", "s", &place) && expect("c", &place) && expect("t", &place) && expect("q", &place)
+        if FastScan.pass("x", &place), !FastScan.small(&place, &exchange) { return false }
+        if FastScan.pass("i", &place), !FastScan.quotedHash(&place, &idHash) { return false }
+        if FastScan.pass("z", &place), !FastScan.small(&place, &tape) { return false }
+        if FastScan.pass("p", &place), !FastScan.micros(&place, &price) { return false }
+        if FastScan.pass("s", &place), !FastScan.micros(&place, &size) { return false }
+        if FastScan.pass("d", "s", &place), !FastScan.quotedMicros(&place, &exactSize) { return false }
+        if FastScan.pass("c", &place), !FastScan.conditions(&place, &conditions) { return false }
+        if FastScan.pass("t", &place), !FastScan.time(&place, &nanos) { return false }
+        if FastScan.pass("q", &place), !FastScan.integer(&place, &sequence) { return false }
+        return true
     }
 
     @inline(never)

@@ -22,6 +22,24 @@ enum FastScan {
         place.load(fromByteOffset: offset, as: UInt8.self)
     }
 
+    /// Passes `,"a":` if it stands here.
+    @inline(__always)
+    static func pass(_ a: Unicode.Scalar, _ place: inout Place) -> Bool {
+        let pattern = 0x222C | UInt64(FastKey.one(a)) << 16 | 0x3A22 << 24
+        guard load(place) & 0xFF_FFFF_FFFF == pattern else { return false }
+        place += 5
+        return true
+    }
+
+    /// Passes `,"ab":` if it stands here.
+    @inline(__always)
+    static func pass(_ a: Unicode.Scalar, _ b: Unicode.Scalar, _ place: inout Place) -> Bool {
+        let pattern = 0x222C | UInt64(FastKey.two(a, b)) << 16 | 0x3A22 << 32
+        guard load(place) & 0xFFFF_FFFF_FFFF == pattern else { return false }
+        place += 6
+        return true
+    }
+
     /// High bit set where a byte of `word ^ zeros` isn't a digit.
     @inline(__always)
     static func nonDigits(_ x: UInt64) -> UInt64 {
@@ -200,14 +218,19 @@ enum FastScan {
         return true
     }
 
-    /// A plain text's FNV-1a; `place` is behind its opening quote before and behind its closing one after.
+    /// FNV-1a of a plain text within quotes.
     @inline(__always)
-    static func textHash(_ place: inout Place, _ hash: inout UInt64) -> Bool {
-        hash = FNV.offset
+    static func quotedHash(_ place: inout Place, _ value: inout UInt64) -> Bool {
+        guard byte(place) == UInt8(ascii: "\"") else { return false }
+        place += 1
+        var hash = FNV.offset
         while true {
             let next = byte(place)
             place += 1
-            if next == UInt8(ascii: "\"") { return true }
+            if next == UInt8(ascii: "\"") {
+                value = hash
+                return true
+            }
             guard next >= 0x20, next < 0x80, next != UInt8(ascii: "\\") else { return false }
             hash = FNV.mixed(hash, next)
         }
