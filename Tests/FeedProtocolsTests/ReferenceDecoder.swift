@@ -190,6 +190,8 @@ struct ReferenceDecoder {
 /// Reads the fields of one object by the rules that all kinds share.
 struct ReferenceReader {
     typealias Malformed = ReferenceDecoder.Malformed
+    /// Stands for the hash of an id whose text Foundation doesn't give.
+    static let unknownHash: UInt64 = 1
     let fields: [String: ReferenceValue]
 
     func decimal(_ key: String) throws -> Decimal? {
@@ -275,7 +277,7 @@ struct ReferenceReader {
         switch fields[key] ?? .null {
         case .null: return 0
         case .text(let value): text = value
-        case .number(let value): text = value.description
+        case .number: return Self.unknownHash
         default: throw Malformed()
         }
         return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }

@@ -86,7 +86,6 @@ package struct PolygonDecoder: ~Copyable {
             guard isArray else { return atEnd(&scan) }
             if scan.pass(UInt8(ascii: "]")) { return atEnd(&scan) }
             guard scan.pass(UInt8(ascii: ",")) else { return false }
-            scan.skipSpace()
         }
     }
 
@@ -155,6 +154,7 @@ package struct PolygonDecoder: ~Copyable {
         _ symbols: inout SymbolTable,
         _ batch: inout DecodedBatch
     ) -> Bool {
+        scan.skipSpace()
         let start = scan.index
         guard scan.readObject(into: &fields) else {
             counters.count(.none, .syntax)
