@@ -1,9 +1,9 @@
-package import Primitives
+public import Primitives
 
 /// Where an event came from.
 ///
 /// Raw values are stored in checkpoints: only add.
-package enum FeedSource: UInt8, CaseIterable, Sendable {
+public enum FeedSource: UInt8, CaseIterable, Sendable {
     case stocks = 0
     case options = 1
     case indices = 2
@@ -13,23 +13,24 @@ package enum FeedSource: UInt8, CaseIterable, Sendable {
 
 /// Up to eight condition ids of a trade, packed; 0 (regular) is not stored, an id above 254 is kept as 255 (unknown).
 @frozen
-package struct Conditions: Hashable, Sendable {
+public struct Conditions: Hashable, Sendable {
     /// One id a byte, the first in the lowest.
-    package var packed: UInt64
+    public var packed: UInt64
 
     /// How many ids fit; an event with more is malformed, because what it may update can't be told.
-    package static let capacity = 8
+    public static let capacity = 8
 
+    /// Makes one from its parts.
     @inlinable
-    package init(packed: UInt64 = 0) { self.packed = packed }
+    public init(packed: UInt64 = 0) { self.packed = packed }
 
     /// No condition that changes anything.
     @inlinable
-    package var isEmpty: Bool { packed == 0 }
+    public var isEmpty: Bool { packed == 0 }
 
     /// Adds an id; false when eight others are there already.
     @inlinable
-    package mutating func insert(_ id: Int64) -> Bool {
+    public mutating func insert(_ id: Int64) -> Bool {
         if id == 0 { return true }
         let byte: UInt64 = id > 254 || id < 0 ? 255 : UInt64(id)
         var shift: UInt64 = 0
@@ -45,7 +46,7 @@ package struct Conditions: Hashable, Sendable {
 
     /// Calls `body` with each id in the order received.
     @inlinable
-    package func forEach(_ body: (UInt8) -> Void) {
+    public func forEach(_ body: (UInt8) -> Void) {
         var rest = packed
         while rest != 0 {
             body(UInt8(truncatingIfNeeded: rest))
@@ -56,24 +57,31 @@ package struct Conditions: Hashable, Sendable {
 
 /// A trade print of an equity or an option contract.
 @frozen
-package struct Trade: Hashable, Sendable {
-    package var symbol: SymbolID
-    package var exchange: UInt16
-    package var tape: UInt8
+public struct Trade: Hashable, Sendable {
+    /// What it is about.
+    public var symbol: SymbolID
+    /// The venue's id, the provider's numbering.
+    public var exchange: UInt16
+    /// 1 NYSE, 2 Arca and regionals, 3 Nasdaq; 0 where absent.
+    public var tape: UInt8
     /// The trade reporting facility, 0 on exchange.
-    package var facility: UInt8
+    public var facility: UInt8
     /// Exchange (SIP) time.
-    package var time: Instant
+    public var time: Instant
     /// Increasing and unique per symbol and kind, with holes; 0 where the feed gives none.
-    package var sequence: Int64
-    package var price: Price
-    package var size: Size
-    package var conditions: Conditions
+    public var sequence: Int64
+    /// Price paid.
+    public var price: Price
+    /// Shares, or contracts.
+    public var size: Size
+    /// What qualifies the print.
+    public var conditions: Conditions
     /// FNV-1a of the trade id's text, 0 where there is none; only for the duplicate key.
-    package var idHash: UInt64
+    public var idHash: UInt64
 
+    /// Makes one from its parts.
     @inlinable
-    package init(
+    public init(
         symbol: SymbolID,
         exchange: UInt16 = 0,
         tape: UInt8 = 0,
@@ -100,21 +108,33 @@ package struct Trade: Hashable, Sendable {
 
 /// A national best bid and offer; a side that is absent on the wire has price and size zero.
 @frozen
-package struct Quote: Hashable, Sendable {
-    package var symbol: SymbolID
-    package var bidExchange: UInt16
-    package var askExchange: UInt16
-    package var time: Instant
-    package var sequence: Int64
-    package var bid: Price
-    package var ask: Price
-    package var bidSize: Size
-    package var askSize: Size
-    package var condition: UInt16
-    package var tape: UInt8
+public struct Quote: Hashable, Sendable {
+    /// What it is about.
+    public var symbol: SymbolID
+    /// Venue of the best bid.
+    public var bidExchange: UInt16
+    /// Venue of the best offer.
+    public var askExchange: UInt16
+    /// Exchange (SIP) time.
+    public var time: Instant
+    /// Increasing and unique per symbol and kind, with holes; 0 where the feed gives none.
+    public var sequence: Int64
+    /// Best bid, zero where absent.
+    public var bid: Price
+    /// Best offer, zero where absent.
+    public var ask: Price
+    /// Size at the bid.
+    public var bidSize: Size
+    /// Size at the offer.
+    public var askSize: Size
+    /// Quote condition, 0 regular.
+    public var condition: UInt16
+    /// 1 NYSE, 2 Arca and regionals, 3 Nasdaq; 0 where absent.
+    public var tape: UInt8
 
+    /// Makes one from its parts.
     @inlinable
-    package init(
+    public init(
         symbol: SymbolID,
         bidExchange: UInt16 = 0,
         askExchange: UInt16 = 0,
@@ -142,34 +162,40 @@ package struct Quote: Hashable, Sendable {
 
     /// Both sides there and not crossed: may be sampled and may trigger (analytics.md 1).
     @inlinable
-    package var isUsable: Bool { bid.micros > 0 && ask.micros >= bid.micros }
+    public var isUsable: Bool { bid.micros > 0 && ask.micros >= bid.micros }
 
     /// Both sides there, crossed or not.
     @inlinable
-    package var isTwoSided: Bool { bid.micros > 0 && ask.micros > 0 }
+    public var isTwoSided: Bool { bid.micros > 0 && ask.micros > 0 }
 }
 
 /// A provider's bar; a later one with the same start replaces it.
 @frozen
-package struct Bar: Hashable, Sendable {
-    package var symbol: SymbolID
+public struct Bar: Hashable, Sendable {
+    /// What it is about.
+    public var symbol: SymbolID
     /// 1 for a second bar, 60 for a minute bar.
-    package var seconds: UInt16
+    public var seconds: UInt16
     /// Start of the window.
-    package var start: Instant
-    package var open: Price
-    package var high: Price
-    package var low: Price
-    package var close: Price
+    public var start: Instant
+    /// First price.
+    public var open: Price
+    /// Highest price.
+    public var high: Price
+    /// Lowest price.
+    public var low: Price
+    /// Last price.
+    public var close: Price
     /// Volume of the window; zero for an index.
-    package var volume: Size
+    public var volume: Size
     /// VWAP of the window, zero where absent.
-    package var vwap: Price
+    public var vwap: Price
     /// Volume of the day so far as the provider counts it, zero where absent.
-    package var dayVolume: Size
+    public var dayVolume: Size
 
+    /// Makes one from its parts.
     @inlinable
-    package init(
+    public init(
         symbol: SymbolID,
         seconds: UInt16,
         start: Instant,
@@ -196,18 +222,25 @@ package struct Bar: Hashable, Sendable {
 
 /// Limit-up/limit-down bands of an equity.
 @frozen
-package struct PriceBands: Hashable, Sendable {
-    package var symbol: SymbolID
-    package var tape: UInt8
-    package var time: Instant
-    package var sequence: Int64
-    package var upper: Price
-    package var lower: Price
+public struct PriceBands: Hashable, Sendable {
+    /// What it is about.
+    public var symbol: SymbolID
+    /// 1 NYSE, 2 Arca and regionals, 3 Nasdaq; 0 where absent.
+    public var tape: UInt8
+    /// Exchange (SIP) time.
+    public var time: Instant
+    /// Increasing and unique per symbol and kind, with holes; 0 where the feed gives none.
+    public var sequence: Int64
+    /// Limit up.
+    public var upper: Price
+    /// Limit down.
+    public var lower: Price
     /// Indicator ids, as `Conditions` packs them.
-    package var indicators: Conditions
+    public var indicators: Conditions
 
+    /// Makes one from its parts.
     @inlinable
-    package init(
+    public init(
         symbol: SymbolID,
         tape: UInt8 = 0,
         time: Instant,
@@ -228,21 +261,29 @@ package struct PriceBands: Hashable, Sendable {
 
 /// A net order imbalance before an auction.
 @frozen
-package struct Imbalance: Hashable, Sendable {
-    package var symbol: SymbolID
-    package var exchange: UInt16
+public struct Imbalance: Hashable, Sendable {
+    /// What it is about.
+    public var symbol: SymbolID
+    /// The venue's id, the provider's numbering.
+    public var exchange: UInt16
     /// The auction's letter as the feed gives it (`O`, `M`, `H`, `C`, `P`, `R`), ASCII; 0 where absent.
-    package var auction: UInt8
+    public var auction: UInt8
     /// HHMM, New York.
-    package var auctionTime: UInt16
-    package var time: Instant
-    package var sequence: Int64
-    package var imbalance: Size
-    package var paired: Size
-    package var clearingPrice: Price
+    public var auctionTime: UInt16
+    /// Exchange (SIP) time.
+    public var time: Instant
+    /// Increasing and unique per symbol and kind, with holes; 0 where the feed gives none.
+    public var sequence: Int64
+    /// Quantity without a counterparty.
+    public var imbalance: Size
+    /// Quantity with one.
+    public var paired: Size
+    /// Price at which the book would clear.
+    public var clearingPrice: Price
 
+    /// Makes one from its parts.
     @inlinable
-    package init(
+    public init(
         symbol: SymbolID,
         exchange: UInt16 = 0,
         auction: UInt8 = 0,
@@ -267,13 +308,17 @@ package struct Imbalance: Hashable, Sendable {
 
 /// A single published value: an index level, or a fair market value.
 @frozen
-package struct PublishedValue: Hashable, Sendable {
-    package var symbol: SymbolID
-    package var time: Instant
-    package var value: Price
+public struct PublishedValue: Hashable, Sendable {
+    /// What it is about.
+    public var symbol: SymbolID
+    /// Exchange (SIP) time.
+    public var time: Instant
+    /// Index points, or dollars.
+    public var value: Price
 
+    /// Makes one from its parts.
     @inlinable
-    package init(symbol: SymbolID, time: Instant, value: Price) {
+    public init(symbol: SymbolID, time: Instant, value: Price) {
         self.symbol = symbol
         self.time = time
         self.value = value
@@ -286,7 +331,7 @@ package struct PublishedValue: Hashable, Sendable {
 ///
 /// 80 bytes: a bar keeps its VWAP and the day's volume (docs/decisions/0001).
 @frozen
-package enum MarketEvent: Hashable, Sendable {
+public enum MarketEvent: Hashable, Sendable {
     case trade(Trade)
     case quote(Quote)
     case bar(Bar)
@@ -297,7 +342,7 @@ package enum MarketEvent: Hashable, Sendable {
 
     /// The instrument that the event is about.
     @inlinable
-    package var symbol: SymbolID {
+    public var symbol: SymbolID {
         switch self {
         case .trade(let event): event.symbol
         case .quote(let event): event.symbol
@@ -310,7 +355,7 @@ package enum MarketEvent: Hashable, Sendable {
 
     /// Exchange time; the start of a bar.
     @inlinable
-    package var time: Instant {
+    public var time: Instant {
         switch self {
         case .trade(let event): event.time
         case .quote(let event): event.time

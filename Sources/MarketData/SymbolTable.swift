@@ -1,22 +1,27 @@
-package import Primitives
+public import Primitives
 
 /// The bytes of a symbol, at most 32, packed for a comparison of four words.
 ///
 /// Bytes behind the end are zero. `count` tells a text that ends in zero bytes from a shorter one.
 @frozen
-package struct SymbolText: Hashable, Sendable {
-    package var first: UInt64
-    package var second: UInt64
-    package var third: UInt64
-    package var fourth: UInt64
-    package var count: UInt32
+public struct SymbolText: Hashable, Sendable {
+    /// Bytes 0 to 7.
+    public var first: UInt64
+    /// Bytes 8 to 15.
+    public var second: UInt64
+    /// Bytes 16 to 23.
+    public var third: UInt64
+    /// Bytes 24 to 31.
+    public var fourth: UInt64
+    /// Bytes in the text.
+    public var count: UInt32
 
     /// The longest symbol: `Instrument` refuses more.
-    package static let limit = 32
+    public static let limit = 32
 
     /// Takes words that are already packed, the first byte in the lowest.
     @inlinable
-    package init(_ first: UInt64, _ second: UInt64 = 0, _ third: UInt64 = 0, _ fourth: UInt64 = 0, count: Int) {
+    public init(_ first: UInt64, _ second: UInt64 = 0, _ third: UInt64 = 0, _ fourth: UInt64 = 0, count: Int) {
         self.first = first
         self.second = second
         self.third = third
@@ -25,7 +30,7 @@ package struct SymbolText: Hashable, Sendable {
     }
 
     /// Packs bytes; nil where there are more than fit.
-    package init?(_ text: UnsafeRawBufferPointer) {
+    public init?(_ text: UnsafeRawBufferPointer) {
         guard text.count <= Self.limit else { return nil }
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: text) }
@@ -38,18 +43,23 @@ package struct SymbolText: Hashable, Sendable {
         )
     }
 
+    /// Compares all words; spelled out so that it is inlined where the decoder looks symbols up.
+    @inlinable
+    public static func == (a: SymbolText, b: SymbolText) -> Bool {
+        (a.first ^ b.first) | (a.second ^ b.second) | (a.third ^ b.third) | (a.fourth ^ b.fourth)
+            | UInt64(a.count ^ b.count) == 0
+    }
+
     /// A mix of all words whose low bits are good for a table.
     @inlinable
-    package var hash: UInt64 {
-        var hash = first &* 0x9E37_79B9_7F4A_7C15
-        hash ^= (second &+ (third << 17 | third >> 47)) &* 0xC2B2_AE3D_27D4_EB4F
-        hash ^= (fourth &+ UInt64(count)) &* 0x1656_67B1_9E37_79F9
-        hash = (hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15
-        return hash >> 24
+    public var hash: UInt64 {
+        // The words of a contract differ in a few digits each: turned by different amounts these don't cancel out.
+        let mixed = first ^ (second << 21 | second >> 43) ^ (third << 42 | third >> 22) ^ fourth
+        return (mixed &* 0x9E37_79B9_7F4A_7C15) >> 32
     }
 
     /// The text, as it came.
-    package var string: String {
+    public var string: String {
         var words = (first.littleEndian, second.littleEndian, third.littleEndian, fourth.littleEndian)
         return withUnsafeBytes(of: &words) { String(decoding: $0.prefix(Int(count)), as: UTF8.self) }
     }
@@ -59,7 +69,7 @@ package struct SymbolText: Hashable, Sendable {
 ///
 /// Owned by the feed loop thread (in a replay, by the reader). Ids are given in order of first sight, so the same tape
 /// gives the same ids. Bounded: above `limit` a new symbol is refused and counted.
-package struct SymbolTable: ~Copyable, Sendable {
+public struct SymbolTable: ~Copyable, Sendable {
     /// One place of the table; the text is in it, so that a look-up touches one cache line or two.
     @usableFromInline
     struct Slot: Sendable {
@@ -75,38 +85,39 @@ package struct SymbolTable: ~Copyable, Sendable {
     }
 
     /// Symbols that were refused because the table was full.
-    package private(set) var refusedCount = 0
+    public private(set) var refusedCount = 0
     private var instruments: [Instrument] = []
     private let limit: Int
     /// Open addressing; always a power of two, at most half full.
     @usableFromInline var slots: [Slot]
 
-    package init(limit: Int = 200_000) {
+    /// Makes one from its parts.
+    public init(limit: Int = 200_000) {
         self.limit = limit
         slots = Self.free(1024)
     }
 
     /// How many symbols are known; ids are `0..<count`.
-    package var count: Int { instruments.count }
+    public var count: Int { instruments.count }
 
     /// The id of the symbol with this text, made if new.
     ///
     /// - Returns: nil where the text isn't a symbol, or the table is full.
     /// - Complexity: O(length); no allocation for a known symbol.
-    package mutating func intern(_ text: UnsafeRawBufferPointer) -> SymbolID? {
+    public mutating func intern(_ text: UnsafeRawBufferPointer) -> SymbolID? {
         guard let text = SymbolText(text) else { return nil }
         return intern(text)
     }
 
     /// The id of the symbol with this text, made if new.
-    package mutating func intern(_ text: String) -> SymbolID? {
+    public mutating func intern(_ text: String) -> SymbolID? {
         var text = text
         return text.withUTF8 { intern(UnsafeRawBufferPointer($0)) }
     }
 
     /// The id of the symbol with this text, made if new.
     @inlinable
-    package mutating func intern(_ text: SymbolText) -> SymbolID? {
+    public mutating func intern(_ text: SymbolText) -> SymbolID? {
         if let known = find(text) { return known }
         return insert(text)
     }
@@ -118,7 +129,8 @@ package struct SymbolTable: ~Copyable, Sendable {
 
     /// The id of a symbol that is known already.
     @inlinable
-    package func find(_ text: SymbolText) -> SymbolID? {
+    @inline(__always)
+    public func find(_ text: SymbolText) -> SymbolID? {
         let mask = slots.count &- 1
         var index = Int(truncatingIfNeeded: text.hash) & mask
         while slots[index].mark != 0 {

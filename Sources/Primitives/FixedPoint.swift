@@ -1,99 +1,109 @@
 /// A price in USD (index points for an index), exact to 10⁻⁶: comparisons that trigger plans are integer comparisons.
 @frozen
-package struct Price: Hashable, Comparable, Sendable {
+public struct Price: Hashable, Comparable, Sendable {
     /// Millionths of a dollar.
-    package var micros: Int64
+    public var micros: Int64
 
+    /// Takes millionths.
     @inlinable
-    package init(micros: Int64) { self.micros = micros }
+    public init(micros: Int64) { self.micros = micros }
 
     /// One dollar in micros.
-    @inlinable
-    package static var scale: Int64 { 1_000_000 }
+    public static let scale: Int64 = 1_000_000
 
-    @inlinable
-    package static var zero: Price { Price(micros: 0) }
+    /// Nothing.
+    public static let zero = Price(micros: 0)
 
+    /// Compares.
     @inlinable
-    package static func < (a: Price, b: Price) -> Bool { a.micros < b.micros }
+    public static func < (a: Price, b: Price) -> Bool { a.micros < b.micros }
 
+    /// Adds; wraps on overflow.
     @inlinable
-    package static func + (a: Price, b: Price) -> Price { Price(micros: a.micros &+ b.micros) }
+    public static func + (a: Price, b: Price) -> Price { Price(micros: a.micros &+ b.micros) }
 
+    /// Subtracts; wraps on overflow.
     @inlinable
-    package static func - (a: Price, b: Price) -> Price { Price(micros: a.micros &- b.micros) }
+    public static func - (a: Price, b: Price) -> Price { Price(micros: a.micros &- b.micros) }
 
     /// Dollars, for statistics only; never compared for equality.
     @inlinable
-    package var dollars: Double { Double(micros) / 1e6 }
+    public var dollars: Double { Double(micros) / 1e6 }
 }
 
 /// A size in shares (contracts for options), exact to 10⁻⁶, as fractional prints carry since 2026.
 @frozen
-package struct Size: Hashable, Comparable, Sendable {
+public struct Size: Hashable, Comparable, Sendable {
     /// Millionths of a share.
-    package var micros: Int64
+    public var micros: Int64
 
+    /// Takes millionths.
     @inlinable
-    package init(micros: Int64) { self.micros = micros }
+    public init(micros: Int64) { self.micros = micros }
 
+    /// Takes whole shares.
     @inlinable
-    package init(shares: Int64) { micros = shares &* 1_000_000 }
+    public init(shares: Int64) { micros = shares &* 1_000_000 }
 
-    @inlinable
-    package static var zero: Size { Size(micros: 0) }
+    /// Nothing.
+    public static let zero = Size(micros: 0)
 
+    /// Compares.
     @inlinable
-    package static func < (a: Size, b: Size) -> Bool { a.micros < b.micros }
+    public static func < (a: Size, b: Size) -> Bool { a.micros < b.micros }
 
+    /// Adds; wraps on overflow.
     @inlinable
-    package static func + (a: Size, b: Size) -> Size { Size(micros: a.micros &+ b.micros) }
+    public static func + (a: Size, b: Size) -> Size { Size(micros: a.micros &+ b.micros) }
 
+    /// Subtracts; wraps on overflow.
     @inlinable
-    package static func - (a: Size, b: Size) -> Size { Size(micros: a.micros &- b.micros) }
+    public static func - (a: Size, b: Size) -> Size { Size(micros: a.micros &- b.micros) }
 
     /// Shares, for statistics only.
     @inlinable
-    package var shares: Double { Double(micros) / 1e6 }
+    public var shares: Double { Double(micros) / 1e6 }
 }
 
 /// A point in time: nanoseconds since the Unix epoch, UTC.
 @frozen
-package struct Instant: Hashable, Comparable, Sendable {
-    package var nanos: Int64
+public struct Instant: Hashable, Comparable, Sendable {
+    /// Nanoseconds since the Unix epoch.
+    public var nanos: Int64
 
+    /// Takes nanoseconds since the epoch.
     @inlinable
-    package init(nanos: Int64) { self.nanos = nanos }
+    public init(nanos: Int64) { self.nanos = nanos }
 
+    /// Takes milliseconds since the epoch.
     @inlinable
-    package init(millis: Int64) { nanos = millis &* 1_000_000 }
+    public init(millis: Int64) { nanos = millis &* 1_000_000 }
 
-    @inlinable
-    package static var zero: Instant { Instant(nanos: 0) }
+    /// The epoch itself.
+    public static let zero = Instant(nanos: 0)
     /// Later than every real instant: "never due".
-    @inlinable
-    package static var distantFuture: Instant { Instant(nanos: .max) }
+    public static let distantFuture = Instant(nanos: .max)
     /// Earlier than every real instant.
-    @inlinable
-    package static var distantPast: Instant { Instant(nanos: .min) }
+    public static let distantPast = Instant(nanos: .min)
 
+    /// Compares.
     @inlinable
-    package static func < (a: Instant, b: Instant) -> Bool { a.nanos < b.nanos }
+    public static func < (a: Instant, b: Instant) -> Bool { a.nanos < b.nanos }
 
     /// The instant `nanos` nanoseconds later, clamped to the representable range.
     @inlinable
-    package func advanced(byNanos delta: Int64) -> Instant {
+    public func advanced(byNanos delta: Int64) -> Instant {
         let (sum, overflow) = nanos.addingReportingOverflow(delta)
         return Instant(nanos: overflow ? (delta > 0 ? .max : .min) : sum)
     }
 
     /// Nanoseconds from `earlier` to this instant, clamped to the representable range.
     @inlinable
-    package func nanos(since earlier: Instant) -> Int64 {
+    public func nanos(since earlier: Instant) -> Int64 {
         let (difference, overflow) = nanos.subtractingReportingOverflow(earlier.nanos)
         return overflow ? (nanos > earlier.nanos ? .max : .min) : difference
     }
 }
 
 /// The number of an accepted input, from 1, without holes within one run's tape.
-package typealias Ordinal = Int64
+public typealias Ordinal = Int64

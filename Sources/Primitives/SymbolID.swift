@@ -1,11 +1,14 @@
 /// An interned symbol: a small dense index into the `SymbolTable` that made it, stable for the life of a run.
 @frozen
-package struct SymbolID: Hashable, Comparable, Sendable {
-    package var index: UInt32
+public struct SymbolID: Hashable, Comparable, Sendable {
+    /// The index.
+    public var index: UInt32
 
+    /// Makes one from its parts.
     @inlinable
-    package init(index: UInt32) { self.index = index }
+    public init(index: UInt32) { self.index = index }
 
+    /// Compares.
     @inlinable
-    package static func < (a: SymbolID, b: SymbolID) -> Bool { a.index < b.index }
+    public static func < (a: SymbolID, b: SymbolID) -> Bool { a.index < b.index }
 }

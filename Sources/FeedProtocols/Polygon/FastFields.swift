@@ -25,45 +25,27 @@ enum FastKey {
 
 /// The fields of one kind of event while an object is read.
 protocol FastFields {
-    init()
-
     /// Reads the value of `key`; false sends the event to the general path.
-    ///
-    /// Called with a constant key where the documented order holds, so the switch over keys folds away there.
     mutating func take(_ key: UInt32, _ place: inout Place) -> Bool
 
     /// Tries the documented keys in the documented order; what doesn't stand there is left for the loop.
     mutating func takeDocumented(_ place: inout Place) -> Bool
-
-    var symbol: SymbolText { get set }
 }
 
 extension FastFields {
-    /// Takes the field if the key at `place` is this one of one letter; false only where its value is not plain.
+    /// Reads the object's fields, whatever their order.
+    ///
+    /// `place` is behind the `ev`'s letters before, and behind the closing brace after.
     @inline(__always)
-    mutating func expect(_ a: Unicode.Scalar, _ place: inout Place) -> Bool {
-        let key = FastKey.one(a)
-        // ,"a":
-        let pattern = 0x222C | UInt64(key) << 16 | 0x3A22 << 24
-        guard FastScan.load(place) & 0xFF_FFFF_FFFF == pattern else { return true }
-        place += 5
-        return take(key, &place)
-    }
-
-    /// Takes the field if the key at `place` is this one of two letters; false only where its value is not plain.
-    @inline(__always)
-    mutating func expect(_ a: Unicode.Scalar, _ b: Unicode.Scalar, _ place: inout Place) -> Bool {
-        let key = FastKey.two(a, b)
-        // ,"ab":
-        let pattern = 0x222C | UInt64(key) << 16 | 0x3A22 << 32
-        guard FastScan.load(place) & 0xFFFF_FFFF_FFFF == pattern else { return true }
-        place += 6
-        return take(key, &place)
-    }
-
-    /// Reads what is left of the object, whatever its order; `place` is behind the closing brace after.
-    @inline(__always)
-    mutating func takeRest(_ place: inout Place) -> Bool {
+    mutating func takeAll(_ place: inout Place) -> Bool {
+        guard FastScan.byte(place) == UInt8(ascii: "\"") else { return false }
+        place += 1
+        // ,"sym":
+        if FastScan.load(place) & 0xFF_FFFF_FFFF_FFFF == 0x3A_226D_7973_222C {
+            place += 7
+            guard take(FastKey.sym, &place) else { return false }
+        }
+        guard takeDocumented(&place) else { return false }
         while true {
             let word = FastScan.load(place)
             guard word & 0xFFFF == 0x222C else {
@@ -91,17 +73,12 @@ extension FastFields {
         }
     }
 
-    /// Any key that every kind treats alike: the symbol is kept, a second `ev` is for the general path, others pass.
-    @inline(__always)
-    mutating func takeOther(_ key: UInt32, _ place: inout Place) -> Bool {
+    /// Passes a key of no use; a second `ev` is for the general path.
+    @inline(never)
+    func pass(_ key: UInt32, _ place: inout Place) -> Bool {
         // A key with a quote, an escape or a byte beyond ASCII in it was cut wrong or needs decoding.
-        guard FastScan.textStops(UInt64(key) | 0x6161_6161_0000_0000 | Self.filler(key)) == 0 else { return false }
-        if key == FastKey.sym {
-            guard FastScan.byte(place) == UInt8(ascii: "\"") else { return false }
-            place += 1
-            return FastScan.symbol(&place, &symbol)
-        }
-        return key != FastKey.ev && FastScan.skip(&place)
+        FastScan.textStops(UInt64(key) | 0x6161_6161_0000_0000 | Self.filler(key)) == 0 && key != FastKey.ev
+            && FastScan.skip(&place)
     }
 
     /// Letters where the key has no byte, so that the missing ones don't count as controls.
@@ -140,38 +117,53 @@ struct FastQuote: FastFields {
         case FastKey.one("t"): FastScan.time(&place, &nanos)
         case FastKey.one("q"): FastScan.integer(&place, &sequence)
         case FastKey.one("z"): FastScan.small(&place, &tape)
-        default: takeOther(key, &place)
+        case FastKey.sym: FastScan.quotedSymbol(&place, &symbol)
+        default: pass(key, &place)
         }
     }
 
     @inline(__always)
     mutating func takeDocumented(_ place: inout Place) -> Bool {
-        guard expect("b", "x", &place), expect("b", "p", &place), expect("b", "s", &place),
-            expect("a", "x", &place), expect("a", "p", &place), expect("a", "s", &place),
-            expect("c", &place), expect("i", &place), expect("t", &place), expect("q", &place), expect("z", &place)
-        else { return false }
+        if FastScan.pass("b", "x", &place), !FastScan.small(&place, &bidExchange) { return false }
+        if FastScan.pass("b", "p", &place), !FastScan.micros(&place, &bid) { return false }
+        if FastScan.pass("b", "s", &place), !FastScan.micros(&place, &bidSize) { return false }
+        if FastScan.pass("a", "x", &place), !FastScan.small(&place, &askExchange) { return false }
+        if FastScan.pass("a", "p", &place), !FastScan.micros(&place, &ask) { return false }
+        if FastScan.pass("a", "s", &place), !FastScan.micros(&place, &askSize) { return false }
+        if FastScan.pass("c", &place), !FastScan.small(&place, &condition) { return false }
+        if FastScan.pass("i", &place), !FastScan.skip(&place) { return false }
+        if FastScan.pass("t", &place), !FastScan.time(&place, &nanos) { return false }
+        if FastScan.pass("q", &place), !FastScan.integer(&place, &sequence) { return false }
+        if FastScan.pass("z", &place), !FastScan.small(&place, &tape) { return false }
         return true
     }
 
-    /// The event; nil where the general path has to say why not.
-    @inline(__always)
-    func event(_ symbol: SymbolID) -> MarketEvent? {
-        guard nanos > 0, (bidExchange | askExchange | condition) <= 0xFFFF, tape <= 0xFF else { return nil }
-        return .quote(
-            Quote(
-                symbol: symbol,
-                bidExchange: UInt16(truncatingIfNeeded: bidExchange),
-                askExchange: UInt16(truncatingIfNeeded: askExchange),
-                time: Instant(nanos: nanos),
-                sequence: sequence,
-                bid: Price(micros: bid),
-                ask: Price(micros: ask),
-                bidSize: Size(micros: bid == 0 ? 0 : bidSize),
-                askSize: Size(micros: ask == 0 ? 0 : askSize),
-                condition: UInt16(truncatingIfNeeded: condition),
-                tape: UInt8(truncatingIfNeeded: tape)
+    @inline(never)
+    mutating func read(_ place: inout Place) -> Bool { takeAll(&place) }
+
+    /// Appends the event; false where the general path has to say why not.
+    @inline(never)
+    func append(_ symbols: borrowing SymbolTable, _ batch: inout DecodedBatch) -> Bool {
+        guard let symbol = symbols.find(symbol) else { return false }
+        guard nanos > 0, (bidExchange | askExchange | condition) <= 0xFFFF, tape <= 0xFF else { return false }
+        batch.append(
+            .quote(
+                Quote(
+                    symbol: symbol,
+                    bidExchange: UInt16(truncatingIfNeeded: bidExchange),
+                    askExchange: UInt16(truncatingIfNeeded: askExchange),
+                    time: Instant(nanos: nanos),
+                    sequence: sequence,
+                    bid: Price(micros: bid),
+                    ask: Price(micros: ask),
+                    bidSize: Size(micros: bid == 0 ? 0 : bidSize),
+                    askSize: Size(micros: ask == 0 ? 0 : askSize),
+                    condition: UInt16(truncatingIfNeeded: condition),
+                    tape: UInt8(truncatingIfNeeded: tape)
+                )
             )
         )
+        return true
     }
 }
 
@@ -195,64 +187,68 @@ struct FastTrade: FastFields {
     mutating func take(_ key: UInt32, _ place: inout Place) -> Bool {
         switch key {
         case FastKey.one("x"): FastScan.small(&place, &exchange)
-        case FastKey.one("i"): takeIdentifier(&place)
+        case FastKey.one("i"): FastScan.quotedHash(&place, &idHash)
         case FastKey.one("z"): FastScan.small(&place, &tape)
         case FastKey.one("p"): FastScan.micros(&place, &price)
         case FastKey.one("s"): FastScan.micros(&place, &size)
-        case FastKey.two("d", "s"): takeExactSize(&place)
+        case FastKey.two("d", "s"): FastScan.quotedMicros(&place, &exactSize)
         case FastKey.one("c"): FastScan.conditions(&place, &conditions)
         case FastKey.one("t"): FastScan.time(&place, &nanos)
         case FastKey.one("q"): FastScan.integer(&place, &sequence)
         case FastKey.four("t", "r", "f", "i"): FastScan.small(&place, &facility)
-        default: takeOther(key, &place)
+        case FastKey.sym: FastScan.quotedSymbol(&place, &symbol)
+        default: pass(key, &place)
         }
     }
 
     @inline(__always)
-    private mutating func takeIdentifier(_ place: inout Place) -> Bool {
-        guard FastScan.byte(place) == UInt8(ascii: "\"") else { return false }
-        place += 1
-        return FastScan.textHash(&place, &idHash)
-    }
-
-    @inline(__always)
-    private mutating func takeExactSize(_ place: inout Place) -> Bool {
-        FastScan.quotedMicros(&place, &exactSize)
-    }
-
-    @inline(__always)
     mutating func takeDocumented(_ place: inout Place) -> Bool {
-        guard expect("x", &place), expect("i", &place), expect("z", &place), expect("p", &place), expect("s", &place),
-            expect("d", "s", &place), expect("c", &place), expect("t", &place), expect("q", &place)
-        else { return false }
+        if FastScan.pass("x", &place), !FastScan.small(&place, &exchange) { return false }
+        if FastScan.pass("i", &place), !FastScan.quotedHash(&place, &idHash) { return false }
+        if FastScan.pass("z", &place), !FastScan.small(&place, &tape) { return false }
+        if FastScan.pass("p", &place), !FastScan.micros(&place, &price) { return false }
+        if FastScan.pass("s", &place), !FastScan.micros(&place, &size) { return false }
+        if FastScan.pass("d", "s", &place), !FastScan.quotedMicros(&place, &exactSize) { return false }
+        if FastScan.pass("c", &place), !FastScan.conditions(&place, &conditions) { return false }
+        if FastScan.pass("t", &place), !FastScan.time(&place, &nanos) { return false }
+        if FastScan.pass("q", &place), !FastScan.integer(&place, &sequence) { return false }
         return true
     }
 
-    /// The event; nil where the general path has to say why not.
-    @inline(__always)
-    func event(_ symbol: SymbolID) -> MarketEvent? {
+    @inline(never)
+    mutating func read(_ place: inout Place) -> Bool { takeAll(&place) }
+
+    /// Appends the event; false where the general path has to say why not.
+    @inline(never)
+    func append(_ symbols: borrowing SymbolTable, _ batch: inout DecodedBatch) -> Bool {
+        guard let symbol = symbols.find(symbol) else { return false }
         let size = exactSize >= 0 ? exactSize : size
-        guard nanos > 0, price > 0, size >= 0, exchange <= 0xFFFF, (tape | facility) <= 0xFF else { return nil }
-        return .trade(
-            Trade(
-                symbol: symbol,
-                exchange: UInt16(truncatingIfNeeded: exchange),
-                tape: UInt8(truncatingIfNeeded: tape),
-                facility: UInt8(truncatingIfNeeded: facility),
-                time: Instant(nanos: nanos),
-                sequence: sequence,
-                price: Price(micros: price),
-                size: Size(micros: size),
-                conditions: conditions,
-                idHash: idHash
+        guard nanos > 0, price > 0, size >= 0, exchange <= 0xFFFF, (tape | facility) <= 0xFF else { return false }
+        batch.append(
+            .trade(
+                Trade(
+                    symbol: symbol,
+                    exchange: UInt16(truncatingIfNeeded: exchange),
+                    tape: UInt8(truncatingIfNeeded: tape),
+                    facility: UInt8(truncatingIfNeeded: facility),
+                    time: Instant(nanos: nanos),
+                    sequence: sequence,
+                    price: Price(micros: price),
+                    size: Size(micros: size),
+                    conditions: conditions,
+                    idHash: idHash
+                )
             )
         )
+        return true
     }
 }
 
 /// The fields of a second or minute bar.
 struct FastBar: FastFields {
     var symbol = SymbolText(0, count: 0)
+    /// 1 or 60, from the `ev`.
+    var seconds: UInt16 = 0
     var open: Int64 = 0
     var high: Int64 = 0
     var low: Int64 = 0
@@ -277,33 +273,39 @@ struct FastBar: FastFields {
         case FastKey.one("h"): FastScan.micros(&place, &high)
         case FastKey.one("l"): FastScan.micros(&place, &low)
         case FastKey.one("s"): FastScan.time(&place, &nanos)
-        default: takeOther(key, &place)
+        case FastKey.sym: FastScan.quotedSymbol(&place, &symbol)
+        default: pass(key, &place)
         }
     }
 
+    /// Bars are a twentieth of the traffic: the loop does.
     @inline(__always)
-    mutating func takeDocumented(_ place: inout Place) -> Bool {
-        // Bars are a twentieth of the traffic: the loop does.
-        true
-    }
+    mutating func takeDocumented(_ place: inout Place) -> Bool { true }
 
-    /// The event; nil where the general path has to say why not.
-    @inline(__always)
-    func event(_ symbol: SymbolID, seconds: UInt16) -> MarketEvent? {
-        guard nanos > 0, open > 0, high > 0, low > 0, close > 0 else { return nil }
-        return .bar(
-            Bar(
-                symbol: symbol,
-                seconds: seconds,
-                start: Instant(nanos: nanos),
-                open: Price(micros: open),
-                high: Price(micros: high),
-                low: Price(micros: low),
-                close: Price(micros: close),
-                volume: Size(micros: exactVolume >= 0 ? exactVolume : volume),
-                vwap: Price(micros: vwap),
-                dayVolume: Size(micros: exactDayVolume >= 0 ? exactDayVolume : dayVolume)
+    @inline(never)
+    mutating func read(_ place: inout Place) -> Bool { takeAll(&place) }
+
+    /// Appends the event; false where the general path has to say why not.
+    @inline(never)
+    func append(_ symbols: borrowing SymbolTable, _ batch: inout DecodedBatch) -> Bool {
+        guard let symbol = symbols.find(symbol) else { return false }
+        guard nanos > 0, open > 0, high > 0, low > 0, close > 0 else { return false }
+        batch.append(
+            .bar(
+                Bar(
+                    symbol: symbol,
+                    seconds: seconds,
+                    start: Instant(nanos: nanos),
+                    open: Price(micros: open),
+                    high: Price(micros: high),
+                    low: Price(micros: low),
+                    close: Price(micros: close),
+                    volume: Size(micros: exactVolume >= 0 ? exactVolume : volume),
+                    vwap: Price(micros: vwap),
+                    dayVolume: Size(micros: exactDayVolume >= 0 ? exactDayVolume : dayVolume)
+                )
             )
         )
+        return true
     }
 }

@@ -22,10 +22,30 @@ enum FastScan {
         place.load(fromByteOffset: offset, as: UInt8.self)
     }
 
-    /// High bit set where a byte of `word ^ zeros` isn't a digit.
+    /// Passes `,"a":` if it stands here.
+    @inline(__always)
+    static func pass(_ a: Unicode.Scalar, _ place: inout Place) -> Bool {
+        let pattern = 0x222C | UInt64(FastKey.one(a)) << 16 | 0x3A22 << 24
+        guard load(place) & 0xFF_FFFF_FFFF == pattern else { return false }
+        place += 5
+        return true
+    }
+
+    /// Passes `,"ab":` if it stands here.
+    @inline(__always)
+    static func pass(_ a: Unicode.Scalar, _ b: Unicode.Scalar, _ place: inout Place) -> Bool {
+        let pattern = 0x222C | UInt64(FastKey.two(a, b)) << 16 | 0x3A22 << 32
+        guard load(place) & 0xFFFF_FFFF_FFFF == pattern else { return false }
+        place += 6
+        return true
+    }
+
+    /// High bit set at the lowest byte of `word ^ zeros` that isn't a digit; what stands above it is noise.
+    ///
+    /// Digits don't carry into the next byte; of others a sum or the byte itself has the high bit.
     @inline(__always)
     static func nonDigits(_ x: UInt64) -> UInt64 {
-        (((x & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080
+        ((x &+ 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080
     }
 
     static var zeros: UInt64 {
@@ -39,6 +59,20 @@ enum FastScan {
         let high = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
         let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
         return (high &+ low) >> 32
+    }
+
+    /// The number that the last `bits / 8` digit values make, from the lowest byte up; `bits` lies within 8...56.
+    @inline(__always)
+    static func number(_ digits: UInt64, bits: UInt64) -> UInt64 {
+        guard bits <= 32 else { return eightDigits(digits &<< (64 &- bits)) }
+        // Nearly always: four digits take half the work.
+        return fourDigits((digits &<< (32 &- bits)) & 0xFFFF_FFFF)
+    }
+
+    @inline(__always)
+    static func fourDigits(_ digits: UInt64) -> UInt64 {
+        let pairs = ((digits &* 10) &+ (digits >> 8)) & 0x00FF_00FF
+        return ((pairs &* 0x0064_0001) >> 16) & 0xFFFF
     }
 
     /// High bit set where a byte of `word` equals `byte`; exact at the lowest.
@@ -64,8 +98,8 @@ enum FastScan {
         guard stops != 0 else { return longMicros(&place, &value) }
         let bits = UInt64(truncatingIfNeeded: stops.trailingZeroBitCount &- 7)
         // No digit, or a leading zero that JSON forbids.
-        guard bits != 0, bits == 8 || digits & 0xFF != 0 else { return false }
-        let whole = eightDigits(digits &<< (64 &- bits))
+        guard bits != 0, digits & 0xFF != 0 || bits == 8 else { return false }
+        let whole = number(digits, bits: bits)
         place += Int(truncatingIfNeeded: bits >> 3)
         var fraction: UInt64 = 0
         if (digits &>> bits) & 0xFF == UInt64(UInt8(ascii: ".") ^ 0x30) {
@@ -74,7 +108,8 @@ enum FastScan {
             guard tailStops != 0 else { return false }
             let tailBits = UInt64(truncatingIfNeeded: tailStops.trailingZeroBitCount &- 7)
             guard tailBits != 0, tailBits <= 48 else { return false }
-            fraction = eightDigits((tail & ((1 &<< tailBits) &- 1)) << 16)
+            let kept = tail & ((1 &<< tailBits) &- 1)
+            fraction = tailBits <= 32 ? fourDigits(kept) &* 100 : eightDigits(kept << 16)
             place += 1 &+ Int(truncatingIfNeeded: tailBits >> 3)
         }
         value = Int64(truncatingIfNeeded: whole &* 1_000_000 &+ fraction)
@@ -107,8 +142,8 @@ enum FastScan {
         let stops = nonDigits(digits)
         guard stops != 0 else { return false }
         let bits = UInt64(truncatingIfNeeded: stops.trailingZeroBitCount &- 7)
-        guard bits != 0, bits == 8 || digits & 0xFF != 0 else { return false }
-        value = Int64(truncatingIfNeeded: eightDigits(digits &<< (64 &- bits)))
+        guard bits != 0, digits & 0xFF != 0 || bits == 8 else { return false }
+        value = Int64(truncatingIfNeeded: number(digits, bits: bits))
         place += Int(truncatingIfNeeded: bits >> 3)
         return true
     }
@@ -158,6 +193,14 @@ enum FastScan {
         return true
     }
 
+    /// A symbol within quotes.
+    @inline(__always)
+    static func quotedSymbol(_ place: inout Place, _ text: inout SymbolText) -> Bool {
+        guard byte(place) == UInt8(ascii: "\"") else { return false }
+        place += 1
+        return symbol(&place, &text)
+    }
+
     /// A symbol and the quote behind it; what is in it, the symbol table judges.
     @inline(__always)
     static func symbol(_ place: inout Place, _ text: inout SymbolText) -> Bool {
@@ -171,7 +214,7 @@ enum FastScan {
     }
 
     /// A symbol of 8 bytes or more: an option contract.
-    @inline(__always)
+    @inline(never)
     private static func longSymbol(_ place: inout Place, _ text: inout SymbolText) -> Bool {
         let second = load(place, 8)
         let third = load(place, 16)
@@ -192,14 +235,19 @@ enum FastScan {
         return true
     }
 
-    /// A plain text's FNV-1a; `place` is behind its opening quote before and behind its closing one after.
+    /// FNV-1a of a plain text within quotes.
     @inline(__always)
-    static func textHash(_ place: inout Place, _ hash: inout UInt64) -> Bool {
-        hash = FNV.offset
+    static func quotedHash(_ place: inout Place, _ value: inout UInt64) -> Bool {
+        guard byte(place) == UInt8(ascii: "\"") else { return false }
+        place += 1
+        var hash = FNV.offset
         while true {
             let next = byte(place)
             place += 1
-            if next == UInt8(ascii: "\"") { return true }
+            if next == UInt8(ascii: "\"") {
+                value = hash
+                return true
+            }
             guard next >= 0x20, next < 0x80, next != UInt8(ascii: "\\") else { return false }
             hash = FNV.mixed(hash, next)
         }

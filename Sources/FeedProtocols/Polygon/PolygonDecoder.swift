@@ -86,7 +86,6 @@ package struct PolygonDecoder: ~Copyable {
             guard isArray else { return atEnd(&scan) }
             if scan.pass(UInt8(ascii: "]")) { return atEnd(&scan) }
             guard scan.pass(UInt8(ascii: ",")) else { return false }
-            scan.skipSpace()
         }
     }
 
@@ -113,6 +112,8 @@ package struct PolygonDecoder: ~Copyable {
     // MARK: Fast path
 
     /// Decodes a plainly written event; nil, and nothing done, where it isn't one.
+    ///
+    /// One function a kind, each small enough for the optimiser to inline all its readers.
     @inline(__always)
     private mutating func decodeFast(
         _ start: Place,
@@ -125,43 +126,23 @@ package struct PolygonDecoder: ~Copyable {
         var place = start + 8
         switch UInt8(truncatingIfNeeded: head >> 56) {
         case UInt8(ascii: "Q"):
-            guard let quote = Self.read(FastQuote.self, &place), let id = symbols.find(quote.symbol),
-                let event = quote.event(id)
-            else { return nil }
-            batch.append(event)
+            var quote = FastQuote()
+            guard quote.read(&place), quote.append(symbols, &batch) else { return nil }
             counters.count(.quote)
         case UInt8(ascii: "T"):
-            guard let trade = Self.read(FastTrade.self, &place), let id = symbols.find(trade.symbol),
-                let event = trade.event(id)
-            else { return nil }
-            batch.append(event)
+            var trade = FastTrade()
+            guard trade.read(&place), trade.append(symbols, &batch) else { return nil }
             counters.count(.trade)
         case UInt8(ascii: "A"):
+            var bar = FastBar()
             let isMinute = FastScan.byte(place) == UInt8(ascii: "M")
             if isMinute { place += 1 }
-            guard let bar = Self.read(FastBar.self, &place), let id = symbols.find(bar.symbol),
-                let event = bar.event(id, seconds: isMinute ? 60 : 1)
-            else { return nil }
-            batch.append(event)
+            bar.seconds = isMinute ? 60 : 1
+            guard bar.read(&place), bar.append(symbols, &batch) else { return nil }
             counters.count(isMinute ? .minuteBar : .secondBar)
         default: return nil
         }
         return place
-    }
-
-    /// Reads the fields behind the `ev`'s text up to the closing brace.
-    @inline(__always)
-    private static func read<Fields: FastFields>(_ type: Fields.Type, _ place: inout Place) -> Fields? {
-        var fields = Fields()
-        guard FastScan.byte(place) == UInt8(ascii: "\"") else { return nil }
-        place += 1
-        // ,"sym":"
-        if FastScan.load(place) == 0x223A_226D_7973_222C {
-            place += 8
-            guard FastScan.symbol(&place, &fields.symbol) else { return nil }
-        }
-        guard fields.takeDocumented(&place), fields.takeRest(&place) else { return nil }
-        return fields
     }
 
     // MARK: General path
@@ -173,6 +154,7 @@ package struct PolygonDecoder: ~Copyable {
         _ symbols: inout SymbolTable,
         _ batch: inout DecodedBatch
     ) -> Bool {
+        scan.skipSpace()
         let start = scan.index
         guard scan.readObject(into: &fields) else {
             counters.count(.none, .syntax)
