@@ -64,7 +64,10 @@ package struct ContractAnalytics: Sendable {
     /// Takes a quote of any quality.
     @inlinable
     package mutating func quoted(
-        _ quote: Quote, in window: SessionWindow, received: Instant, _ sampling: NBBOSampling = .option
+        _ quote: Quote,
+        in window: SessionWindow,
+        received: Instant,
+        _ sampling: NBBOSampling = .option
     ) {
         guard enter(window) else { return }
         if quotePart.isEmpty { addQuotePart() }

@@ -91,6 +91,12 @@ package struct CompletedBars: Hashable, Sendable {
     package var minute: Int?
     /// Index of the five-minute RTH bar that became complete, nil if none.
     package var five: Int?
+
+    package init(boundary: Instant, minute: Int? = nil, five: Int? = nil) {
+        self.boundary = boundary
+        self.minute = minute
+        self.five = five
+    }
 }
 
 /// A day's minute bars from 04:00 on, its five-minute RTH bars, and their ATR.
@@ -203,7 +209,10 @@ package struct MinuteBars: Sendable {
     /// - Returns: the minute if it was complete already, so that its bar has to be said again; else nil.
     @inlinable
     package mutating func traded(
-        _ price: Price, _ size: Size, as tradeClass: TradeClass, at time: Instant
+        _ price: Price,
+        _ size: Size,
+        as tradeClass: TradeClass,
+        at time: Instant
     ) -> Int? {
         guard let minute = index(of: time) else {
             head.counts.unplaced &+= 1

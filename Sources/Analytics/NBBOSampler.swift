@@ -56,7 +56,11 @@ package struct SpreadStatistics: Hashable, Sendable {
         // Usable quotes only: the mean is zero only where all samples are, and then they are equal.
         let stability = isConstant ? 1 : max(0, 1 - deviation / mean)
         return SpreadStatistics(
-            samples: count, mean: mean, deviation: deviation, stability: count >= NBBOSampler.leastSamples ? stability : nil)
+            samples: count,
+            mean: mean,
+            deviation: deviation,
+            stability: count >= NBBOSampler.leastSamples ? stability : nil
+        )
     }
 }
 
@@ -97,7 +101,11 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     /// - Returns: the value sampled and how often, also beyond `window`, for a longer ring.
     @inlinable
     package mutating func quoted(
-        _ quote: Quote, in session: SessionKind, of day: TradingDay, received: Instant, _ sampling: NBBOSampling
+        _ quote: Quote,
+        in session: SessionKind,
+        of day: TradingDay,
+        received: Instant,
+        _ sampling: NBBOSampling
     ) -> (value: Float, count: Int) {
         let added = advance(to: received, of: day, sampling)
         if quote.isUsable {
@@ -117,7 +125,9 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     @inlinable
     @discardableResult
     package mutating func advance(
-        to received: Instant, of day: TradingDay, _ sampling: NBBOSampling
+        to received: Instant,
+        of day: TradingDay,
+        _ sampling: NBBOSampling
     ) -> (value: Float, count: Int) {
         guard hasStanding else { return (0, 0) }
         let passed = Int32(bitPattern: Self.grid(received, sampling) &- lastGrid)
@@ -132,7 +142,10 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
 
     @usableFromInline
     mutating func addSamples(
-        to received: Instant, passed: Int32, of day: TradingDay, _ sampling: NBBOSampling
+        to received: Instant,
+        passed: Int32,
+        of day: TradingDay,
+        _ sampling: NBBOSampling
     ) -> Int {
         let now = received.nanos / sampling.sampleNanos
         let last = now - Int64(passed)

@@ -92,12 +92,27 @@ extension UnderlyingAnalytics {
         let session = copy.session
         let vwap = copy.vwap
         return SymbolCheckpoint(
-            date: copy.state.day.date, instant: instant, cumVolume: session.volume, vwap: vwap.value,
-            sigma: vwap.sigma, source: copy.vwapSource, atr14: copy.bars.atr.value, open: session.open,
-            high: session.high, low: session.low, last: session.last, trades: session.trades,
-            quotes: session.quotes, twas: copy.state.spread.mean, lockedShare: copy.state.spread.lockedShare,
-            crossedShare: copy.state.spread.crossedShare, rvol: nil, rvolMinute: nil,
-            rvSession: copy.bars.realisedVolatility(), rv30: copy.bars.realisedVolatility(last: 30))
+            date: copy.state.day.date,
+            instant: instant,
+            cumVolume: session.volume,
+            vwap: vwap.value,
+            sigma: vwap.sigma,
+            source: copy.vwapSource,
+            atr14: copy.bars.atr.value,
+            open: session.open,
+            high: session.high,
+            low: session.low,
+            last: session.last,
+            trades: session.trades,
+            quotes: session.quotes,
+            twas: copy.state.spread.mean,
+            lockedShare: copy.state.spread.lockedShare,
+            crossedShare: copy.state.spread.crossedShare,
+            rvol: nil,
+            rvolMinute: nil,
+            rvSession: copy.bars.realisedVolatility(),
+            rv30: copy.bars.realisedVolatility(last: 30)
+        )
     }
 }
 

@@ -89,7 +89,10 @@ package struct UnderlyingAnalytics: Sendable {
     @inlinable
     @discardableResult
     package mutating func traded(
-        _ trade: Trade, as tradeClass: TradeClass, in window: SessionWindow, received: Instant
+        _ trade: Trade,
+        as tradeClass: TradeClass,
+        in window: SessionWindow,
+        received: Instant
     ) -> Instant? {
         guard enter(window, received) else { return nil }
         var tradeClass = tradeClass
@@ -118,7 +121,12 @@ package struct UnderlyingAnalytics: Sendable {
         guard enter(window, received) else { return }
         if window.kind == .rth { state.session.quotes &+= 1 }
         let (value, count) = state.sampler.quoted(
-            quote, in: window.kind, of: state.day, received: received, settings.sampling)
+            quote,
+            in: window.kind,
+            of: state.day,
+            received: received,
+            settings.sampling
+        )
         if count > 0, settings.keepsLongWindow { longWindow.add(value, count: count) }
         state.spread.quoted(quote, of: state.day)
         state.quote = quote
@@ -132,7 +140,9 @@ package struct UnderlyingAnalytics: Sendable {
     @inlinable
     @discardableResult
     package mutating func valued(
-        _ value: PublishedValue, in window: SessionWindow, received: Instant
+        _ value: PublishedValue,
+        in window: SessionWindow,
+        received: Instant
     ) -> Instant? {
         guard enter(window, received), value.value.micros > 0 else { return nil }
         state.value = value

@@ -52,7 +52,12 @@ package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
     package var postClose: Instant
 
     package init(
-        date: Int32, isEarlyClose: Bool, preOpen: Instant, open: Instant, close: Instant, postClose: Instant
+        date: Int32,
+        isEarlyClose: Bool,
+        preOpen: Instant,
+        open: Instant,
+        close: Instant,
+        postClose: Instant
     ) {
         self.date = date
         self.isEarlyClose = isEarlyClose
@@ -64,7 +69,13 @@ package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
 
     /// Before any day is known: contains no instant.
     package static let none = TradingDay(
-        date: 0, isEarlyClose: false, preOpen: .zero, open: .zero, close: .zero, postClose: .zero)
+        date: 0,
+        isEarlyClose: false,
+        preOpen: .zero,
+        open: .zero,
+        close: .zero,
+        postClose: .zero
+    )
 
     /// Whether regular trading hours contain `instant`.
     @inlinable
@@ -147,10 +158,13 @@ package struct SessionCalendar: Hashable, Sendable {
         guard kind != .closed else { return nil }
         let isEarly = kind == .early
         return TradingDay(
-            date: date.yyyymmdd, isEarlyClose: isEarly,
-            preOpen: NewYork.instant(date, hour: 4, minute: 0), open: NewYork.instant(date, hour: 9, minute: 30),
+            date: date.yyyymmdd,
+            isEarlyClose: isEarly,
+            preOpen: NewYork.instant(date, hour: 4, minute: 0),
+            open: NewYork.instant(date, hour: 9, minute: 30),
             close: NewYork.instant(date, hour: isEarly ? 13 : 16, minute: 0),
-            postClose: NewYork.instant(date, hour: isEarly ? 17 : 20, minute: 0))
+            postClose: NewYork.instant(date, hour: isEarly ? 17 : 20, minute: 0)
+        )
     }
 
     /// The first trading day at `date` or later.
@@ -160,8 +174,13 @@ package struct SessionCalendar: Hashable, Sendable {
             if let day = tradingDay(on: date.adding(days: offset)) { return day }
         }
         return TradingDay(
-            date: date.adding(days: 200).yyyymmdd, isEarlyClose: false, preOpen: .distantFuture,
-            open: .distantFuture, close: .distantFuture, postClose: .distantFuture)
+            date: date.adding(days: 200).yyyymmdd,
+            isEarlyClose: false,
+            preOpen: .distantFuture,
+            open: .distantFuture,
+            close: .distantFuture,
+            postClose: .distantFuture
+        )
     }
 
     /// The trading day that `instant` counts for: its own date before 20:00, else the next; a closed day's is the next.
@@ -184,14 +203,21 @@ package struct SessionCalendar: Hashable, Sendable {
         let seconds = nanos / 1_000_000_000
         func window(_ from: Int64, _ to: Int64, _ kind: SessionKind, _ day: TradingDay) -> SessionWindow {
             SessionWindow(
-                start: NewYork.instant(date, seconds: from), end: NewYork.instant(date, seconds: to), kind: kind,
-                day: day)
+                start: NewYork.instant(date, seconds: from),
+                end: NewYork.instant(date, seconds: to),
+                kind: kind,
+                day: day
+            )
         }
         if seconds >= Self.evening {
             let tomorrow = date.adding(days: 1)
             let next = tradingDay(atOrAfter: tomorrow)
             return window(
-                Self.evening, NewYork.secondsPerDay, next.date == tomorrow.yyyymmdd ? .overnight : .closed, next)
+                Self.evening,
+                NewYork.secondsPerDay,
+                next.date == tomorrow.yyyymmdd ? .overnight : .closed,
+                next
+            )
         }
         guard let day = tradingDay(on: date) else {
             return window(0, Self.evening, .closed, tradingDay(atOrAfter: date))
@@ -203,7 +229,11 @@ package struct SessionCalendar: Hashable, Sendable {
             return SessionWindow(start: day.close, end: day.postClose, kind: .post, day: day)
         }
         return SessionWindow(
-            start: day.postClose, end: NewYork.instant(date, seconds: Self.evening), kind: .closed, day: day)
+            start: day.postClose,
+            end: NewYork.instant(date, seconds: Self.evening),
+            kind: .closed,
+            day: day
+        )
     }
 
     /// 20:00, from when an instant counts for the next trading day.

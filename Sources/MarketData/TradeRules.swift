@@ -43,7 +43,10 @@ package struct TradeRules: Hashable, Sendable {
     ///
     /// An index has no conditions: setting one does nothing.
     package mutating func set(
-        _ kind: InstrumentKind, _ id: UInt8, blocks: TradeClass, outsideRTH: TradeClass? = nil
+        _ kind: InstrumentKind,
+        _ id: UInt8,
+        blocks: TradeClass,
+        outsideRTH: TradeClass? = nil
     ) {
         guard kind != .index else { return }
         let outside = outsideRTH ?? blocks

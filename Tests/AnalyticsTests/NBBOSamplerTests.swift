@@ -23,7 +23,12 @@ import Testing
         let next = start.advanced(byNanos: 250_000_000)
         // Received on the grid instant: the instant's sample is the quote before.
         let added = sampler.quoted(
-            Example.quote(100, 100, at: next), in: .rth, of: Example.day, received: next, .equity)
+            Example.quote(100, 100, at: next),
+            in: .rth,
+            of: Example.day,
+            received: next,
+            .equity
+        )
         #expect(added.count == 1)
         #expect(added.value == Float(0.02))
         #expect(sampler.statistics?.mean == Double(Float(0.02)))
@@ -86,7 +91,12 @@ import Testing
         let quotes = [(99.0, 101.0), (101, 99), (0, 101), (0, 0), (100, 100)]
         for (time, quote) in zip(times, quotes) {
             _ = sampler.quoted(
-                Example.quote(quote.0, quote.1, at: time), in: .rth, of: Example.day, received: time, .equity)
+                Example.quote(quote.0, quote.1, at: time),
+                in: .rth,
+                of: Example.day,
+                received: time,
+                .equity
+            )
         }
         #expect(sampler.crossedQuotes == 1)
         #expect(sampler.oneSidedQuotes == 2)
@@ -94,7 +104,12 @@ import Testing
         var crossed = NBBOSampler()
         for (time, quote) in zip(times, quotes.prefix(2)) {
             _ = crossed.quoted(
-                Example.quote(quote.0, quote.1, at: time), in: .rth, of: Example.day, received: time, .equity)
+                Example.quote(quote.0, quote.1, at: time),
+                in: .rth,
+                of: Example.day,
+                received: time,
+                .equity
+            )
         }
         crossed.advance(to: Example.at(10, 0, 0.25), of: Example.day, .equity)
         #expect(crossed.statistics?.mean == Double(Float(0.02)))

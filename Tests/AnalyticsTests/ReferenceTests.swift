@@ -23,7 +23,10 @@ private struct ReferenceRow {
             for (name, cell) in zip(names, cells).dropFirst(2) { columns[name] = Double(cell) }
             return ReferenceRow(
                 symbol: String(cells[0].prefix { $0 != " " }),
-                instant: NewYork.instant(date, hour: minute / 60, minute: minute % 60), at: cells[1], columns: columns)
+                instant: NewYork.instant(date, hour: minute / 60, minute: minute % 60),
+                at: cells[1],
+                columns: columns
+            )
         }
     }
 }
@@ -79,9 +82,13 @@ private struct TapeRun {
 private struct Comparison {
     var worst: [String: Double] = [:]
 
-    mutating func expect(_ column: String, _ found: Double?, _ wanted: Double?, within tolerance: Double, _ at: String) {
+    mutating func expect(_ column: String, _ found: Double?, _ wanted: Double?, within tolerance: Double, _ at: String)
+    {
         guard let found, let wanted else {
-            #expect(found == nil && wanted == nil, "\(at) \(column): \(String(describing: found)), wanted \(String(describing: wanted))")
+            #expect(
+                found == nil && wanted == nil,
+                "\(at) \(column): \(String(describing: found)), wanted \(String(describing: wanted))"
+            )
             return
         }
         let error = abs(found - wanted) / max(abs(wanted), 1e-12)
@@ -130,7 +137,10 @@ private struct Comparison {
     }
 
     private func compareSession(
-        _ key: String, _ state: SymbolCheckpoint, _ tradeEvents: Int?, _ comparison: inout Comparison
+        _ key: String,
+        _ state: SymbolCheckpoint,
+        _ tradeEvents: Int?,
+        _ comparison: inout Comparison
     ) throws {
         let url = try #require(RecordedData.url("reference/session.json"))
         let json = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])

@@ -13,7 +13,9 @@ import Testing
 
     @Test func theQuoteStandingAtTheOpenCountsFromThen() {
         let found = spread(
-            [(Example.at(8, 0), 99, 101), (Example.at(9, 30, 1), 100, 101)], until: Example.at(9, 30, 4))
+            [(Example.at(8, 0), 99, 101), (Example.at(9, 30, 1), 100, 101)],
+            until: Example.at(9, 30, 4)
+        )
         #expect(found.twoSidedMillis == 4_000)
         // $2 for one second, $1 for three.
         #expect(found.mean == 1.25)
@@ -30,7 +32,9 @@ import Testing
     @Test func theLastOfOneMillisecondCounts() {
         let time = Example.at(10, 0)
         let found = spread(
-            [(time, 99, 101), (time.advanced(byNanos: 900_000), 100, 100)], until: Example.at(10, 0, 1))
+            [(time, 99, 101), (time.advanced(byNanos: 900_000), 100, 100)],
+            until: Example.at(10, 0, 1)
+        )
         #expect(found.mean == 0)
         #expect(found.lockedShare == 1)
     }
@@ -40,7 +44,9 @@ import Testing
             [
                 (Example.at(10, 0), 100, 101), (Example.at(10, 1), 100, 0), (Example.at(10, 2), 101, 100),
                 (Example.at(10, 3), 100, 100),
-            ], until: Example.at(10, 4))
+            ],
+            until: Example.at(10, 4)
+        )
         #expect(found.twoSidedMillis == 180_000)
         #expect(found.mean == 0)
         #expect(try #require(found.crossedShare) == 1.0 / 3)
@@ -50,7 +56,8 @@ import Testing
     @Test func anOlderQuoteStandsFromWhereTimeHasCome() {
         let found = spread(
             [(Example.at(10, 0), 100, 101), (Example.at(10, 1), 100, 102), (Example.at(10, 0, 30), 100, 103)],
-            until: Example.at(10, 2))
+            until: Example.at(10, 2)
+        )
         #expect(found.mean == 2)
     }
 
@@ -68,7 +75,8 @@ import Testing
             for _ in 0..<3 {
                 cut.advance(
                     to: time.advanced(byNanos: Int64.random(in: -5_000...0, using: &random) * 1_000_000),
-                    of: Example.day)
+                    of: Example.day
+                )
             }
             cut.quoted(quote, of: Example.day)
         }
@@ -80,8 +88,13 @@ import Testing
         var spread = TimeWeightedSpread()
         for time in [Int64.min, 0, .max, Example.at(12, 0).nanos] {
             let quote = Quote(
-                symbol: Example.symbol, time: Instant(nanos: time), bid: Price(micros: .max), ask: Price(micros: 1),
-                bidSize: .zero, askSize: .zero)
+                symbol: Example.symbol,
+                time: Instant(nanos: time),
+                bid: Price(micros: .max),
+                ask: Price(micros: 1),
+                bidSize: .zero,
+                askSize: .zero
+            )
             spread.quoted(quote, of: Example.day)
             spread.quoted(quote, of: .none)
         }

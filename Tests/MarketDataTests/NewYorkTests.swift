@@ -50,10 +50,13 @@ import Testing
         #expect(NewYork.instant(CivilDate(20_131_007), hour: 4, minute: 0).nanos == 1_381_132_800_000_000_000)
     }
 
-    @Test(arguments: [
-        ("09:45", 585), ("00:00", 0), ("23:59", 1_439), ("24:00", nil), ("9:45", nil), ("09-45", nil), ("09:60", nil),
-        ("+9:45", nil), ("", nil),
-    ] as [(String, Int?)])
+    @Test(
+        arguments: [
+            ("09:45", 585), ("00:00", 0), ("23:59", 1_439), ("24:00", nil), ("9:45", nil), ("09-45", nil),
+            ("09:60", nil),
+            ("+9:45", nil), ("", nil),
+        ] as [(String, Int?)]
+    )
     func readsMinutes(text: String, minutes: Int?) {
         #expect(NewYork.minutes(text) == minutes)
     }

@@ -38,26 +38,32 @@ import Testing
         #expect(calendar.kind(of: CivilDate(20_250_109)) == .closed)
     }
 
-    @Test(arguments: [
-        20_151_224, 20_131_129, 20_131_224, 20_130_703, 20_140_703, 20_141_224, 20_180_703, 20_181_123, 20_181_224,
-        20_211_126, 20_250_703, 20_261_127, 20_121_123, 20_281_124,
-    ] as [Int32])
+    @Test(
+        arguments: [
+            20_151_224, 20_131_129, 20_131_224, 20_130_703, 20_140_703, 20_141_224, 20_180_703, 20_181_123, 20_181_224,
+            20_211_126, 20_250_703, 20_261_127, 20_121_123, 20_281_124,
+        ] as [Int32]
+    )
     func closesEarly(date: Int32) {
         #expect(calendar.kind(of: CivilDate(date)) == .early)
     }
 
-    @Test(arguments: [
-        20_131_225, 20_180_101, 20_181_205, 20_210_101, 20_211_224, 20_150_703, 20_121_029, 20_121_030, 20_220_620,
-        20_230_619, 20_160_325, 20_190_419, 20_200_410, 20_180_330, 20_170_102, 20_260_703, 20_280_117,
-    ] as [Int32])
+    @Test(
+        arguments: [
+            20_131_225, 20_180_101, 20_181_205, 20_210_101, 20_211_224, 20_150_703, 20_121_029, 20_121_030, 20_220_620,
+            20_230_619, 20_160_325, 20_190_419, 20_200_410, 20_180_330, 20_170_102, 20_260_703, 20_280_117,
+        ] as [Int32]
+    )
     func isClosed(date: Int32) {
         #expect(calendar.kind(of: CivilDate(date)) == .closed)
     }
 
-    @Test(arguments: [
-        20_131_007, 20_131_008, 20_180_102, 20_140_605, 20_210_104, 20_210_618, 20_211_231, 20_271_231, 20_150_702,
-        20_110_103, 20_260_702, 20_270_702, 20_101_231,
-    ] as [Int32])
+    @Test(
+        arguments: [
+            20_131_007, 20_131_008, 20_180_102, 20_140_605, 20_210_104, 20_210_618, 20_211_231, 20_271_231, 20_150_702,
+            20_110_103, 20_260_702, 20_270_702, 20_101_231,
+        ] as [Int32]
+    )
     func isFull(date: Int32) {
         #expect(calendar.kind(of: CivilDate(date)) == .full)
     }
@@ -70,19 +76,23 @@ import Testing
         let open = SessionCalendar(overrides: CalendarOverrides(fullDays: [20_261_225]))
         #expect(open.kind(of: CivilDate(20_261_225)) == .full)
         let monday = SessionCalendar(overrides: CalendarOverrides(closed: [20_260_202])).nextClose(
-            after: at(20_260_130, 16, 0))
+            after: at(20_260_130, 16, 0)
+        )
         #expect(monday == at(20_260_203, 16, 0))
     }
 
     /// Each edge: the session before it, and the one from it on.
-    @Test(arguments: [
-        (20_260_202, 4, 0, SessionKind.overnight, SessionKind.pre), (20_260_202, 9, 30, .pre, .rth),
-        (20_260_202, 16, 0, .rth, .post), (20_260_202, 20, 0, .post, .overnight),
-        (20_251_128, 13, 0, .rth, .post), (20_251_128, 17, 0, .post, .closed), (20_251_128, 20, 0, .closed, .closed),
-        (20_260_206, 20, 0, .post, .closed), (20_260_208, 20, 0, .closed, .overnight),
-        (20_251_224, 20, 0, .closed, .closed), (20_251_225, 20, 0, .closed, .overnight),
-        (20_250_310, 9, 30, .pre, .rth), (20_251_103, 16, 0, .rth, .post),
-    ] as [(Int32, Int, Int, SessionKind, SessionKind)])
+    @Test(
+        arguments: [
+            (20_260_202, 4, 0, SessionKind.overnight, SessionKind.pre), (20_260_202, 9, 30, .pre, .rth),
+            (20_260_202, 16, 0, .rth, .post), (20_260_202, 20, 0, .post, .overnight),
+            (20_251_128, 13, 0, .rth, .post), (20_251_128, 17, 0, .post, .closed),
+            (20_251_128, 20, 0, .closed, .closed),
+            (20_260_206, 20, 0, .post, .closed), (20_260_208, 20, 0, .closed, .overnight),
+            (20_251_224, 20, 0, .closed, .closed), (20_251_225, 20, 0, .closed, .overnight),
+            (20_250_310, 9, 30, .pre, .rth), (20_251_103, 16, 0, .rth, .post),
+        ] as [(Int32, Int, Int, SessionKind, SessionKind)]
+    )
     func edges(date: Int32, hour: Int, minute: Int, before: SessionKind, after: SessionKind) {
         let edge = at(date, hour, minute)
         #expect(calendar.session(at: edge) == after)

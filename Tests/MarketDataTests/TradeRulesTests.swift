@@ -5,7 +5,9 @@ import Testing
     let rules = TradeRules()
 
     private func classify(
-        _ ids: [Int64], _ kind: InstrumentKind = .equity, _ session: SessionKind = .rth
+        _ ids: [Int64],
+        _ kind: InstrumentKind = .equity,
+        _ session: SessionKind = .rth
     ) -> TradeClass {
         var conditions = Conditions()
         for id in ids { #expect(conditions.insert(id) == true) }
@@ -14,15 +16,17 @@ import Testing
 
     /// Every row of the equity table (feeds.md 1.6): high-low, open-close, volume. 38 is as analytics.md 3 has it: not
     /// counted, therefore not eligible either.
-    @Test(arguments: [
-        (0, "YYY"), (1, "YYY"), (2, "NNY"), (3, "YYY"), (4, "YYY"), (5, "YNY"), (6, "YYY"), (7, "NNY"), (8, "YYY"),
-        (9, "YYY"), (10, "YNY"), (11, "YYY"), (12, "NNY"), (13, "NNY"), (14, "YYY"), (15, "NNN"), (16, "NNN"),
-        (17, "YYY"), (18, "YYY"), (19, "YYY"), (20, "NNY"), (21, "NNY"), (22, "YNY"), (25, "YYY"), (27, "YYY"),
-        (28, "YYY"), (29, "NNY"), (30, "YYY"), (31, "YYY"), (32, "YNY"), (33, "YNY"), (34, "YYY"), (35, "YYY"),
-        (36, "YYY"), (37, "NNY"), (38, "NNN"), (41, "YYY"), (52, "NNY"), (53, "NNY"), (55, "YYY"), (57, "YYY"),
-        (58, "YYY"), (59, "YYY"), (60, "YYY"), (62, "YYY"), (71, "YYY"), (99, "YYY"), (254, "YYY"), (604, "YYY"),
-        (-3, "YYY"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "YYY"), (1, "YYY"), (2, "NNY"), (3, "YYY"), (4, "YYY"), (5, "YNY"), (6, "YYY"), (7, "NNY"), (8, "YYY"),
+            (9, "YYY"), (10, "YNY"), (11, "YYY"), (12, "NNY"), (13, "NNY"), (14, "YYY"), (15, "NNN"), (16, "NNN"),
+            (17, "YYY"), (18, "YYY"), (19, "YYY"), (20, "NNY"), (21, "NNY"), (22, "YNY"), (25, "YYY"), (27, "YYY"),
+            (28, "YYY"), (29, "NNY"), (30, "YYY"), (31, "YYY"), (32, "YNY"), (33, "YNY"), (34, "YYY"), (35, "YYY"),
+            (36, "YYY"), (37, "NNY"), (38, "NNN"), (41, "YYY"), (52, "NNY"), (53, "NNY"), (55, "YYY"), (57, "YYY"),
+            (58, "YYY"), (59, "YYY"), (60, "YYY"), (62, "YYY"), (71, "YYY"), (99, "YYY"), (254, "YYY"), (604, "YYY"),
+            (-3, "YYY"),
+        ] as [(Int64, String)]
+    )
     func equityTable(id: Int64, row: String) {
         let cells = Array(row)
         var wanted: TradeClass = []

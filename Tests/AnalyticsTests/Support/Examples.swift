@@ -23,16 +23,33 @@ enum Example {
 
     static func quote(_ bid: Double, _ ask: Double, at time: Instant) -> Quote {
         Quote(
-            symbol: symbol, time: time, bid: price(bid), ask: price(ask), bidSize: Size(shares: bid > 0 ? 100 : 0),
-            askSize: Size(shares: ask > 0 ? 100 : 0))
+            symbol: symbol,
+            time: time,
+            bid: price(bid),
+            ask: price(ask),
+            bidSize: Size(shares: bid > 0 ? 100 : 0),
+            askSize: Size(shares: ask > 0 ? 100 : 0)
+        )
     }
 
     static func bar(
-        _ open: Double, _ high: Double, _ low: Double, _ close: Double, _ shares: Int64, at start: Instant
+        _ open: Double,
+        _ high: Double,
+        _ low: Double,
+        _ close: Double,
+        _ shares: Int64,
+        at start: Instant
     ) -> Bar {
         Bar(
-            symbol: symbol, seconds: 60, start: start, open: price(open), high: price(high), low: price(low),
-            close: price(close), volume: Size(shares: shares))
+            symbol: symbol,
+            seconds: 60,
+            start: start,
+            open: price(open),
+            high: price(high),
+            low: price(low),
+            close: price(close),
+            volume: Size(shares: shares)
+        )
     }
 }
 
@@ -40,14 +57,20 @@ extension UnderlyingAnalytics {
     /// A trade that is received `lateSeconds` after it happened, the timers due fired before it.
     @discardableResult
     mutating func trade(
-        _ dollars: Double, _ shares: Int64 = 100, at time: Instant, as tradeClass: TradeClass = .all,
+        _ dollars: Double,
+        _ shares: Int64 = 100,
+        at time: Instant,
+        as tradeClass: TradeClass = .all,
         lateSeconds: Double = 0
     ) -> Instant? {
         let received = time.advanced(byNanos: Int64(lateSeconds * 1e9))
         while nextBoundary <= received { _ = fireNextBoundary() }
         return traded(
-            Example.trade(dollars, shares, at: time), as: tradeClass, in: Example.calendar.window(at: time),
-            received: received)
+            Example.trade(dollars, shares, at: time),
+            as: tradeClass,
+            in: Example.calendar.window(at: time),
+            received: received
+        )
     }
 
     mutating func quote(_ bid: Double, _ ask: Double, at time: Instant) {
@@ -58,12 +81,19 @@ extension UnderlyingAnalytics {
     /// A provider's bar, received when its minute is over.
     @discardableResult
     mutating func bar(
-        _ open: Double, _ high: Double, _ low: Double, _ close: Double, _ shares: Int64, at start: Instant
+        _ open: Double,
+        _ high: Double,
+        _ low: Double,
+        _ close: Double,
+        _ shares: Int64,
+        at start: Instant
     ) -> Instant? {
         let received = start.advanced(byNanos: 60_000_000_000)
         while nextBoundary <= received { _ = fireNextBoundary() }
         return barred(
-            Example.bar(open, high, low, close, shares, at: start), in: Example.calendar.window(at: start),
-            received: received)
+            Example.bar(open, high, low, close, shares, at: start),
+            in: Example.calendar.window(at: start),
+            received: received
+        )
     }
 }

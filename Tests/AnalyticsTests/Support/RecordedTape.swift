@@ -91,21 +91,40 @@ struct RecordedTape {
         case Fields.key("T"):
             event = .trade(
                 Trade(
-                    symbol: id, exchange: UInt16(truncatingIfNeeded: fields.exchange), time: time,
-                    sequence: fields.sequence, price: Price(micros: fields.price), size: Size(shares: fields.start),
-                    conditions: fields.conditions))
+                    symbol: id,
+                    exchange: UInt16(truncatingIfNeeded: fields.exchange),
+                    time: time,
+                    sequence: fields.sequence,
+                    price: Price(micros: fields.price),
+                    size: Size(shares: fields.start),
+                    conditions: fields.conditions
+                )
+            )
         case Fields.key("Q"):
             event = .quote(
                 Quote(
-                    symbol: id, time: time, sequence: fields.sequence, bid: Price(micros: fields.bid),
-                    ask: Price(micros: fields.ask), bidSize: Size(shares: fields.bidSize),
-                    askSize: Size(shares: fields.askSize)))
+                    symbol: id,
+                    time: time,
+                    sequence: fields.sequence,
+                    bid: Price(micros: fields.bid),
+                    ask: Price(micros: fields.ask),
+                    bidSize: Size(shares: fields.bidSize),
+                    askSize: Size(shares: fields.askSize)
+                )
+            )
         case Fields.key("AM"):
             event = .bar(
                 Bar(
-                    symbol: id, seconds: 60, start: Instant(millis: fields.start), open: Price(micros: fields.open),
-                    high: Price(micros: fields.high), low: Price(micros: fields.low),
-                    close: Price(micros: fields.close), volume: Size(shares: fields.volume)))
+                    symbol: id,
+                    seconds: 60,
+                    start: Instant(millis: fields.start),
+                    open: Price(micros: fields.open),
+                    high: Price(micros: fields.high),
+                    low: Price(micros: fields.low),
+                    close: Price(micros: fields.close),
+                    volume: Size(shares: fields.volume)
+                )
+            )
         case Fields.key("V"):
             event = .indexValue(PublishedValue(symbol: id, time: time, value: Price(micros: fields.value)))
         default: return nil
