@@ -9,8 +9,8 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     /// How long the price must stand pinned.
     package static let patienceNanos: Int64 = 15_000_000_000
 
-    private var upper = Price.zero
-    private var lower = Price.zero
+    @usableFromInline var upper = Price.zero
+    @usableFromInline var lower = Price.zero
     private var last = Price.zero
     private var isOneSided = false
     /// Suspected, until a two-sided quote, a price off the band or other bands.
@@ -21,6 +21,7 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     package init() {}
 
     /// Whether bands are known; without them nothing else needs telling.
+    @inlinable
     package var hasBands: Bool { upper != .zero || lower != .zero }
 
     /// Takes new bands; an absent one is zero.

@@ -94,7 +94,10 @@ package struct UnderlyingAnalytics: Sendable {
         in window: SessionWindow,
         received: Instant
     ) -> Instant? {
-        guard enter(window, received) else { return nil }
+        guard enter(window, received) else {
+            if window.kind == .closed, tradeClass.contains(.last) { state.lastTrade = trade }
+            return nil
+        }
         var tradeClass = tradeClass
         if trade.price.micros <= 0 {
             state.unpricedTrades &+= 1
@@ -118,7 +121,10 @@ package struct UnderlyingAnalytics: Sendable {
     /// Takes a quote of any quality.
     @inlinable
     package mutating func quoted(_ quote: Quote, in window: SessionWindow, received: Instant) {
-        guard enter(window, received) else { return }
+        guard enter(window, received) else {
+            if window.kind == .closed { state.quote = quote }
+            return
+        }
         if window.kind == .rth { state.session.quotes &+= 1 }
         let (value, count) = state.sampler.quoted(
             quote,
@@ -144,7 +150,7 @@ package struct UnderlyingAnalytics: Sendable {
         in window: SessionWindow,
         received: Instant
     ) -> Instant? {
-        guard enter(window, received), value.value.micros > 0 else { return nil }
+        guard value.value.micros > 0, enter(window, received) else { return nil }
         state.value = value
         if window.kind == .rth {
             state.session.extend(high: value.value, low: value.value)

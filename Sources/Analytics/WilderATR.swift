@@ -12,7 +12,9 @@ package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
     private var previousClose = Price.zero
     /// The sum of true ranges up to the 14th, then the average, in micros.
     private var state = 0.0
-    /// 0.1·ATR in micros rounded half up, once a bar; 0 while the ATR is unknown. The only statistic that triggers.
+    /// 0.1·ATR in micros rounded half up, once a bar; 0 while the ATR is unknown.
+    ///
+    /// The only statistic that triggers.
     package private(set) var tenthMicros: Int64 = 0
 
     package init() {}

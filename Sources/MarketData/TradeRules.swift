@@ -39,9 +39,9 @@ package struct TradeRules: Hashable, Sendable {
         for id: UInt8 in [201, 203, 205, 207] { set(.option, id, blocks: [.counted, .eligible, .last, .cancel]) }
     }
 
-    /// Replaces what a condition blocks; `outsideRTH` where that differs. `cancel` marks the trade as a cancel instead.
+    /// Replaces what a condition blocks.
     ///
-    /// An index has no conditions: setting one does nothing.
+    /// `outsideRTH` says where that differs; `cancel` among the blocked marks the trade as a cancel instead. An index has no conditions: setting one does nothing.
     package mutating func set(
         _ kind: InstrumentKind,
         _ id: UInt8,

@@ -14,7 +14,9 @@ import Testing
         return rules.classify(conditions, kind, in: session)
     }
 
-    /// Every row of the equity table (feeds.md 1.6): high-low, open-close, volume. 38 is as analytics.md 3 has it: not
+    /// Every row of the equity table (feeds.md 1.6): high-low, open-close, volume.
+    ///
+    /// 38 is as analytics.md 3 has it: not
     /// counted, therefore not eligible either.
     @Test(
         arguments: [
