@@ -12,7 +12,7 @@ package struct ContractAnalytics: Sendable {
 
     /// The part that every contract has: saved whole.
     @usableFromInline
-    struct Head: BitwiseCopyable {
+    struct Head: Sendable, BitwiseCopyable {
         @usableFromInline var openPrice = Price.zero
         @usableFromInline var highPrice = Price.zero
         @usableFromInline var lowPrice = Price.zero

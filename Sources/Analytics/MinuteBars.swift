@@ -115,7 +115,7 @@ package struct MinuteBars: Sendable {
 
     /// What isn't the bars themselves: saved whole.
     @usableFromInline
-    struct Head: BitwiseCopyable {
+    struct Head: Sendable, BitwiseCopyable {
         @usableFromInline var day = TradingDay.none
         /// Up to where time has come.
         @usableFromInline var clock = Instant.distantPast

@@ -29,7 +29,7 @@ package struct UnderlyingAnalytics: Sendable {
 
     /// The part of fixed size: saved whole.
     @usableFromInline
-    struct State: BitwiseCopyable {
+    struct State: Sendable, BitwiseCopyable {
         @usableFromInline var day = TradingDay.none
         @usableFromInline var session = SessionStats()
         @usableFromInline var vwap = SessionVWAP()
@@ -51,7 +51,7 @@ package struct UnderlyingAnalytics: Sendable {
 
     /// What the provider's bars say of the stretch before the first trade of ours.
     @usableFromInline
-    struct BarPart: BitwiseCopyable {
+    struct BarPart: Sendable, BitwiseCopyable {
         @usableFromInline var stats = SessionStats()
         @usableFromInline var vwap = SessionVWAP()
         /// Last minute taken, −1 for none.
