@@ -18,6 +18,7 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     /// When it becomes suspected unless something changes; never while there is nothing to wait for.
     package private(set) var boundary = Instant.distantFuture
 
+    /// Before any bands.
     package init() {}
 
     /// Whether bands are known; without them nothing else needs telling.
@@ -36,6 +37,7 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
         review(received)
     }
 
+    /// Takes a quote of any quality.
     package mutating func quoted(_ quote: Quote, received: Instant) {
         isOneSided = (quote.bid.micros > 0) != (quote.ask.micros > 0)
         review(received)

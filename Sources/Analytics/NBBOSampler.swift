@@ -12,6 +12,7 @@ package struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
     @usableFromInline let staleSteps: Int64
     @usableFromInline let staleRest: Int64
 
+    /// States grid and staleness.
     @inlinable
     package init(sampleNanos: Int64 = 250_000_000, staleNanos: Int64) {
         precondition(sampleNanos > 0 && staleNanos >= 0, "sampling out of range: \(sampleNanos), \(staleNanos)")
@@ -39,6 +40,7 @@ package struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
 /// Mean and spread of a window of sampled spread fractions (analytics.md 1).
 @frozen
 package struct SpreadStatistics: Hashable, Sendable {
+    /// How many samples the window has.
     package var samples: Int
     /// Mean of (ask − bid) / mid.
     package var mean: Double
@@ -108,6 +110,7 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     /// Grid instants in RTH that gave no sample because the last usable quote was too old.
     @usableFromInline package var staleInstants: UInt32 = 0
 
+    /// Before the first quote.
     package init() {}
 
     /// Takes a quote received at `received`; the grid instants passed until then belong to the quote before it.
@@ -205,10 +208,12 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
 ///
 /// Grows to 1,200 samples, 4 bytes each. One thread.
 package struct SpreadRing: Sendable {
+    /// Samples in the window: 5 minutes at 250 ms.
     package static let window = 1_200
     private var ring: [Float] = []
     private var head = 0
 
+    /// Without samples.
     package init() {}
 
     /// Adds one value `count` times.
@@ -235,11 +240,13 @@ package struct SpreadRing: Sendable {
 }
 
 extension SpreadRing: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(ring)
         writer.write(Int64(head))
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         ring = try reader.readArray()
         let head = try reader.read(Int64.self)

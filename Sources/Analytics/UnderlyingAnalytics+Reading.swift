@@ -56,6 +56,7 @@ extension UnderlyingAnalytics {
     /// Session VWAP with its deviation.
     package var vwap: SessionVWAP { state.barPart.vwap.merged(with: state.vwap) }
 
+    /// What VWAP and session statistics were made of.
     package var vwapSource: VWAPSource {
         if state.barPart.vwap.weight > 0 { return .bars }
         return state.vwap.weight > 0 ? .trades : .none
@@ -127,6 +128,7 @@ extension UnderlyingAnalytics {
 }
 
 extension UnderlyingAnalytics: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(kind.rawValue)
         writer.write(settings)
@@ -135,6 +137,7 @@ extension UnderlyingAnalytics: Checkpointable {
         longWindow.save(to: &writer)
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         guard let kind = InstrumentKind(rawValue: try reader.read()) else {
             throw StateError(offset: 0, expected: "an instrument kind")

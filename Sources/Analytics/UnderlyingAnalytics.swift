@@ -4,10 +4,12 @@ package import Primitives
 /// How an underlying is analysed.
 @frozen
 package struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
+    /// Grid and staleness of spread samples.
     package var sampling: NBBOSampling
     /// Keep the 5-minute window of spread samples as well.
     package var keepsLongWindow: Bool
 
+    /// States both.
     @inlinable
     package init(sampling: NBBOSampling = .equity, keepsLongWindow: Bool = true) {
         self.sampling = sampling
@@ -21,9 +23,13 @@ package struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
 /// due (`nextBoundary`, `fireNextBoundary`), so that receive time never runs past a bar that is still open. A new
 /// trading day begins with its first event. A value: a read at another instant is done on a copy. One thread.
 package struct UnderlyingAnalytics: Sendable {
+    /// How it is analysed, for its life.
     package let settings: AnalyticsSettings
+    /// Equity or index.
     package let kind: InstrumentKind
+    /// The day's bars and their ATR.
     @usableFromInline package var bars = MinuteBars()
+    /// Spread samples of the last 5 minutes.
     @usableFromInline package var longWindow = SpreadRing()
     @usableFromInline var state = State()
 
@@ -67,6 +73,7 @@ package struct UnderlyingAnalytics: Sendable {
         }
     }
 
+    /// Before the first event.
     package init(kind: InstrumentKind, settings: AnalyticsSettings = AnalyticsSettings()) {
         self.kind = kind
         self.settings = settings

@@ -5,6 +5,7 @@ package import Primitives
 /// First true range = high − low; seeded with the mean of the first 14, then (13·ATR + TR)/14. 32 bytes; one thread.
 @frozen
 package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
+    /// Bars in the average.
     package static let period: Int32 = 14
 
     /// Bars taken so far.
@@ -17,6 +18,7 @@ package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
     /// The only statistic that triggers.
     package private(set) var tenthMicros: Int64 = 0
 
+    /// Before the first bar.
     package init() {}
 
     /// Takes the next complete bar.

@@ -1,8 +1,10 @@
 /// What a trade may update (analytics.md 3).
 @frozen
 package struct TradeClass: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// One bit a measure.
     package var rawValue: UInt8
 
+    /// The class with these bits.
     @inlinable
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
