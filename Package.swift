@@ -28,10 +28,24 @@ let package = Package(
         // Level 2
         library("MarketData", ["Primitives"]),
         // Level 3
+        library("FeedProtocols", ["MarketData", "Primitives"]),
         library("Analytics", ["MarketData", "Primitives"]),
+        library("Plans", ["MarketData", "Primitives"]),
+        // Level 4
+        library("Wire", ["MarketData", "Plans", "Primitives"]),
+        // Level 5
+        library("SymbolCore", ["Analytics", "MarketData", "Plans", "Primitives", "Wire"]),
+        // Level 6
+        library("Engine", ["FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
+        library("Bus", ["MarketData", "Wire"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("FeedProtocolsTests", ["FeedProtocols", "MarketData", "Primitives"]),
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
+        tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
+        tests("WireTests", ["Wire", "Primitives"]),
+        tests("SymbolCoreTests", ["MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests("EngineTests", ["Engine", "FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
     ]
 )

@@ -8,10 +8,33 @@ package protocol EventSink: AnyObject {
     /// Takes one whole text frame of `source`.
     ///
     /// The bytes are only valid during the call.
-    func receive(frame: UnsafeRawBufferPointer, from source: FeedSource, at received: Instant)
+    func receive(frame: UnsafeRawBufferPointer, from source: FeedSource, at received: Instant) -> FrameOutcome
 
     /// Takes a change of a feed's state, with the latched cause.
     func feedChanged(_ source: FeedSource, to state: FeedState, cause: String, at received: Instant)
+}
+
+/// What was in a frame.
+package struct FrameOutcome: Sendable {
+    package var eventCount: Int
+    /// What the provider said about the connection itself; for the feed's connection machine.
+    package var notices: [FeedNotice]
+
+    package init(eventCount: Int, notices: [FeedNotice]) {
+        self.eventCount = eventCount
+        self.notices = notices
+    }
+}
+
+/// A provider's word about the connection: `auth_success`, `subscribed to: T.SPY`.
+package struct FeedNotice: Sendable, Equatable {
+    package var status: String
+    package var message: String
+
+    package init(status: String, message: String) {
+        self.status = status
+        self.message = message
+    }
 }
 
 /// How a feed, or the bus, is doing.

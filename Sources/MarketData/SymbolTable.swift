@@ -1,39 +1,101 @@
 package import Primitives
 
+/// The bytes of a symbol, at most 32, packed for a comparison of four words.
+///
+/// Bytes behind the end are zero. `count` tells a text that ends in zero bytes from a shorter one.
+@frozen
+package struct SymbolText: Hashable, Sendable {
+    package var first: UInt64
+    package var second: UInt64
+    package var third: UInt64
+    package var fourth: UInt64
+    package var count: UInt32
+
+    /// The longest symbol: `Instrument` refuses more.
+    package static let limit = 32
+
+    /// Takes words that are already packed, the first byte in the lowest.
+    @inlinable
+    package init(_ first: UInt64, _ second: UInt64 = 0, _ third: UInt64 = 0, _ fourth: UInt64 = 0, count: Int) {
+        self.first = first
+        self.second = second
+        self.third = third
+        self.fourth = fourth
+        self.count = UInt32(truncatingIfNeeded: count)
+    }
+
+    /// Packs bytes; nil where there are more than fit.
+    package init?(_ text: UnsafeRawBufferPointer) {
+        guard text.count <= Self.limit else { return nil }
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: text) }
+        self.init(
+            words.0.littleEndian,
+            words.1.littleEndian,
+            words.2.littleEndian,
+            words.3.littleEndian,
+            count: text.count
+        )
+    }
+
+    /// A mix of all words whose low bits are good for a table.
+    @inlinable
+    package var hash: UInt64 {
+        var hash = first &* 0x9E37_79B9_7F4A_7C15
+        hash ^= (second &+ (third << 17 | third >> 47)) &* 0xC2B2_AE3D_27D4_EB4F
+        hash ^= (fourth &+ UInt64(count)) &* 0x1656_67B1_9E37_79F9
+        hash = (hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15
+        return hash >> 24
+    }
+
+    /// The text, as it came.
+    package var string: String {
+        var words = (first.littleEndian, second.littleEndian, third.littleEndian, fourth.littleEndian)
+        return withUnsafeBytes(of: &words) { String(decoding: $0.prefix(Int(count)), as: UTF8.self) }
+    }
+}
+
 /// Interns symbols at decode: bytes in, a dense id out.
 ///
 /// Owned by the feed loop thread (in a replay, by the reader). Ids are given in order of first sight, so the same tape
 /// gives the same ids. Bounded: above `limit` a new symbol is refused and counted.
 package struct SymbolTable: ~Copyable, Sendable {
+    /// One place of the table; the text is in it, so that a look-up touches one cache line or two.
+    @usableFromInline
+    struct Slot: Sendable {
+        @usableFromInline var text: SymbolText
+        /// id + 1, 0 is free.
+        @usableFromInline var mark: UInt32
+
+        @usableFromInline
+        init(text: SymbolText, mark: UInt32) {
+            self.text = text
+            self.mark = mark
+        }
+    }
+
     /// Symbols that were refused because the table was full.
     package private(set) var refusedCount = 0
     private var instruments: [Instrument] = []
     private let limit: Int
-    /// Open addressing: id + 1, 0 is free. Always a power of two, at most half full.
-    @usableFromInline var slots: [UInt32]
-    /// Texts end to end; `ends[i]` is where id i's text stops.
-    @usableFromInline var texts: [UInt8] = []
-    @usableFromInline var ends: [UInt32] = []
-    @usableFromInline var hashes: [UInt64] = []
+    /// Open addressing; always a power of two, at most half full.
+    @usableFromInline var slots: [Slot]
 
     package init(limit: Int = 200_000) {
         self.limit = limit
-        slots = Array(repeating: 0, count: 1024)
+        slots = Self.free(1024)
     }
 
     /// How many symbols are known; ids are `0..<count`.
-    @inlinable
-    package var count: Int { ends.count }
+    package var count: Int { instruments.count }
 
     /// The id of the symbol with this text, made if new.
     ///
     /// - Returns: nil where the text isn't a symbol, or the table is full.
     /// - Complexity: O(length); no allocation for a known symbol.
-    @inlinable
     package mutating func intern(_ text: UnsafeRawBufferPointer) -> SymbolID? {
-        let hash = Self.hash(text)
-        if let known = find(text, hash: hash) { return known }
-        return insert(text, hash: hash)
+        guard let text = SymbolText(text) else { return nil }
+        return intern(text)
     }
 
     /// The id of the symbol with this text, made if new.
@@ -42,79 +104,57 @@ package struct SymbolTable: ~Copyable, Sendable {
         return text.withUTF8 { intern(UnsafeRawBufferPointer($0)) }
     }
 
+    /// The id of the symbol with this text, made if new.
+    @inlinable
+    package mutating func intern(_ text: SymbolText) -> SymbolID? {
+        if let known = find(text) { return known }
+        return insert(text)
+    }
+
     /// What the symbol's text says.
     ///
     /// - Precondition: `id` was made by this table.
     package func instrument(_ id: SymbolID) -> Instrument { instruments[Int(id.index)] }
 
+    /// The id of a symbol that is known already.
     @inlinable
-    static func hash(_ text: UnsafeRawBufferPointer) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(truncatingIfNeeded: text.count)
-        var offset = 0
-        while offset + 8 <= text.count {
-            hash = (hash ^ text.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x9E37_79B9_7F4A_7C15
-            hash ^= hash >> 29
-            offset += 8
-        }
-        var tail: UInt64 = 0
-        while offset < text.count {
-            tail = (tail << 8) | UInt64(text[offset])
-            offset += 1
-        }
-        hash = (hash ^ tail) &* 0x9E37_79B9_7F4A_7C15
-        return hash ^ (hash >> 32)
-    }
-
-    @inlinable
-    func find(_ text: UnsafeRawBufferPointer, hash: UInt64) -> SymbolID? {
+    package func find(_ text: SymbolText) -> SymbolID? {
         let mask = slots.count &- 1
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while slots[slot] != 0 {
-            let id = Int(slots[slot]) &- 1
-            if hashes[id] == hash, isText(id, text) { return SymbolID(index: UInt32(id)) }
-            slot = (slot &+ 1) & mask
+        var index = Int(truncatingIfNeeded: text.hash) & mask
+        while slots[index].mark != 0 {
+            if slots[index].text == text { return SymbolID(index: slots[index].mark &- 1) }
+            index = (index &+ 1) & mask
         }
         return nil
     }
 
-    @inlinable
-    func isText(_ id: Int, _ text: UnsafeRawBufferPointer) -> Bool {
-        let start = id == 0 ? 0 : Int(ends[id &- 1])
-        guard Int(ends[id]) &- start == text.count else { return false }
-        var offset = 0
-        while offset < text.count {
-            if texts[start &+ offset] != text[offset] { return false }
-            offset &+= 1
-        }
-        return true
-    }
-
     @usableFromInline
-    mutating func insert(_ text: UnsafeRawBufferPointer, hash: UInt64) -> SymbolID? {
-        guard let instrument = Instrument(String(decoding: text, as: UTF8.self)) else { return nil }
+    mutating func insert(_ text: SymbolText) -> SymbolID? {
+        guard let instrument = Instrument(text.string) else { return nil }
         guard count < limit else {
             refusedCount += 1
             return nil
         }
-        let id = count
-        texts.append(contentsOf: text)
-        ends.append(UInt32(texts.count))
-        hashes.append(hash)
         instruments.append(instrument)
         if count * 2 > slots.count { grow() }
-        place(id)
-        return SymbolID(index: UInt32(id))
+        place(Slot(text: text, mark: UInt32(count)))
+        return SymbolID(index: UInt32(count - 1))
     }
 
-    private mutating func place(_ id: Int) {
+    private mutating func place(_ slot: Slot) {
         let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: hashes[id]) & mask
-        while slots[slot] != 0 { slot = (slot + 1) & mask }
-        slots[slot] = UInt32(id + 1)
+        var index = Int(truncatingIfNeeded: slot.text.hash) & mask
+        while slots[index].mark != 0 { index = (index + 1) & mask }
+        slots[index] = slot
     }
 
     private mutating func grow() {
-        slots = Array(repeating: 0, count: slots.count * 2)
-        for id in 0..<(count - 1) { place(id) }
+        let old = slots
+        slots = Self.free(old.count * 2)
+        for slot in old where slot.mark != 0 { place(slot) }
+    }
+
+    private static func free(_ count: Int) -> [Slot] {
+        Array(repeating: Slot(text: SymbolText(0, count: 0), mark: 0), count: count)
     }
 }

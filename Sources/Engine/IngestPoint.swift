@@ -1,0 +1,273 @@
+package import FeedProtocols
+package import MarketData
+package import Primitives
+internal import SymbolCore
+package import Wire
+
+/// The one door into the engine: numbers every accepted input, has it recorded, and posts it to its shard.
+///
+/// A frame's way: decode, receive time, the clock input it makes due, the tape, then for each event the duplicate check,
+/// an ordinal, and its shard's batch. Batches leave at `flush`, once a service pass. Feed thread only.
+package final class IngestPoint: EventSink {
+    /// What became of the inputs so far.
+    package struct Counters: Sendable {
+        package var frames: Int64 = 0
+        package var events: Int64 = 0
+        package var duplicates: Int64 = 0
+        package var outOfOrder: Int64 = 0
+        package var clocks: Int64 = 0
+        package var commands: Int64 = 0
+        package var refusedCommands: Int64 = 0
+    }
+
+    package private(set) var counters = Counters()
+    package private(set) var numbering: Numbering
+    /// Written before an input takes effect; nil in a replay.
+    package var recorder: (any InputRecorder)?
+    /// Inputs up to here are numbered and routed, but not posted: the cores hold them already (restart).
+    package var appliedThrough: Ordinal = 0
+
+    private let clock: EngineClock
+    private let servedSymbols: Set<String>?
+    private let shards: [ShardPort]
+    private var decoder = PolygonDecoder()
+    private var decoded = DecodedBatch()
+    private var symbols: SymbolTable
+    private var router: Router
+    private var windows: [DuplicateWindow] = []
+    private var batches: [InputBatch]
+    private let batchLimit: Int
+
+    init(_ options: EngineOptions, shards: [ShardPort]) {
+        clock = options.clock
+        servedSymbols = options.servedSymbols
+        self.shards = shards
+        batchLimit = options.batchInputs
+        numbering = Numbering()
+        symbols = SymbolTable(limit: options.symbolLimit)
+        router = Router(shardCount: shards.count)
+        batches = Array(repeating: InputBatch(), count: shards.count)
+    }
+
+    /// What the decoder counted.
+    package var decoderCounters: DecodeCounters { decoder.counters }
+
+    /// How many symbols were seen, and how many refused because the table was full.
+    package var symbolCounts: (known: Int, refused: Int) { (symbols.count, symbols.refusedCount) }
+
+    // MARK: Inputs
+
+    package func receive(frame: UnsafeRawBufferPointer, from source: FeedSource, at received: Instant) -> FrameOutcome {
+        receive(frame: frame, from: source, at: received, n: nil)
+    }
+
+    /// Takes a frame; `n` is its number where a tape gives one.
+    @discardableResult
+    package func receive(
+        frame: UnsafeRawBufferPointer,
+        from source: FeedSource,
+        at received: Instant,
+        n: Ordinal?
+    ) -> FrameOutcome {
+        decoded.removeAll()
+        decoder.decode(frame, symbols: &symbols, into: &decoded)
+        counters.frames += 1
+        let stamp = clock == .wall ? received : latestEventTime(else: received)
+        if let line = numbering.advance(to: stamp) { insertClock(line) }
+        if let n { numbering.resume(at: n) }
+        recorder?.record(frame: frame, of: source, n: numbering.next, received: numbering.received)
+        for index in 0..<decoded.count { accept(decoded[index]) }
+        return FrameOutcome(
+            eventCount: decoded.count,
+            notices: decoded.statuses.map { FeedNotice(status: $0.status, message: $0.message) }
+        )
+    }
+
+    /// Takes a clock line of a tape, or live the fact that nothing arrived until `instant`.
+    package func clockLine(_ instant: Instant, n: Ordinal?) {
+        let line = numbering.advance(to: instant)
+        if let n {
+            numbering.resume(at: n)
+            insertClock(instant)
+        } else if let line {
+            insertClock(line)
+        }
+    }
+
+    /// Ends a tape: one last clock input, where the tape has none of its own.
+    package func endOfTape() {
+        if numbering.makesClocks, numbering.received != .distantPast { insertClock(numbering.received) }
+        flush()
+    }
+
+    package func feedChanged(_ source: FeedSource, to state: FeedState, cause: String, at received: Instant) {
+        feedChanged(source.tapeName, to: state, cause: cause, at: received, n: nil)
+    }
+
+    /// Takes a feed's (or the bus's) new state.
+    package func feedChanged(_ name: String, to state: FeedState, cause: String, at received: Instant, n: Ordinal?) {
+        if let line = numbering.advance(to: clock == .wall ? received : numbering.received) { insertClock(line) }
+        if let n { numbering.resume(at: n) }
+        let ordinal = numbering.take()
+        recorder?.record(feed: name, state: state, cause: cause, n: ordinal, received: numbering.received)
+        guard ordinal > appliedThrough else { return }
+        batches[0].feedChanges.append(FeedChange(name: name, state: state, cause: cause))
+        let index = batches[0].feedChanges.count - 1
+        batches[0].inputs.append(
+            Input(n: ordinal, received: numbering.received, core: .max, slot: 0, body: .feed(index))
+        )
+    }
+
+    /// Takes a command; it is numbered if a core can answer it.
+    ///
+    /// - Returns: the reply's payload where no core can: a body without a symbol or with an unknown plan.
+    package func take(_ command: Command, at received: Instant, n: Ordinal? = nil) -> CommandRefusal? {
+        let target: UInt32
+        switch core(for: command) {
+        case .success(let core): target = core
+        case .failure(let refusal):
+            counters.refusedCommands += 1
+            return refusal
+        }
+        if let line = numbering.advance(to: clock == .wall ? received : numbering.received) { insertClock(line) }
+        if let n { numbering.resume(at: n) }
+        let ordinal = numbering.take()
+        recorder?.record(command, n: ordinal, received: numbering.received)
+        counters.commands += 1
+        guard ordinal > appliedThrough else { return nil }
+        let shard = router.shard(of: target)
+        batches[shard].commands.append(command)
+        let index = batches[shard].commands.count - 1
+        batches[shard].inputs.append(
+            Input(n: ordinal, received: numbering.received, core: target, slot: 0, body: .command(index))
+        )
+        return nil
+    }
+
+    /// Posts what was collected; live once a service pass.
+    package func flush() {
+        for shard in shards.indices { post(shard) }
+    }
+
+    /// Posts a wish to every shard, behind all inputs so far.
+    package func control(_ make: (Int) -> Control) {
+        for shard in shards.indices {
+            batches[shard].controls.append(make(shard))
+            post(shard)
+        }
+    }
+
+    // MARK: One event
+
+    private func accept(_ event: MarketEvent) {
+        guard isNew(event) else {
+            counters.duplicates += 1
+            return
+        }
+        counters.events += 1
+        let n = numbering.take()
+        let symbol = event.symbol
+        let route = router.known(symbol) ?? introduce(symbol)
+        guard n > appliedThrough else { return }
+        batches[route.shard].inputs.append(
+            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event))
+        )
+        if batches[route.shard].inputs.count >= batchLimit { flush() }
+    }
+
+    /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
+    private func isNew(_ event: MarketEvent) -> Bool {
+        let verdict: DuplicateWindow.Verdict
+        switch event {
+        case .trade(let trade):
+            let tag = DuplicateWindow.tag(exchange: trade.exchange, idHash: trade.idHash)
+            verdict = window(trade.symbol, kind: 0) { $0.admit(sequence: trade.sequence, tag: tag) }
+        case .quote(let quote):
+            verdict = window(quote.symbol, kind: 1) { $0.admit(sequence: quote.sequence, tag: 0) }
+        default: return true
+        }
+        if verdict == .newButOlder { counters.outOfOrder += 1 }
+        return verdict != .duplicate
+    }
+
+    private func window(
+        _ symbol: SymbolID,
+        kind: Int,
+        _ body: (inout DuplicateWindow) -> DuplicateWindow.Verdict
+    ) -> DuplicateWindow.Verdict {
+        let index = Int(symbol.index) * 2 + kind
+        while windows.count <= index { windows.append(DuplicateWindow()) }
+        return body(&windows[index])
+    }
+
+    private func introduce(_ symbol: SymbolID) -> Route {
+        let introduction = router.place(symbol, symbols.instrument(symbol))
+        let shard = router.shard(of: introduction.core)
+        batches[shard].introductions.append(introduction)
+        return Route(core: introduction.core, slot: introduction.slot, shard: shard)
+    }
+
+    // MARK: Clocks, posting, commands
+
+    private func insertClock(_ line: Instant) {
+        let n = numbering.take()
+        counters.clocks += 1
+        recorder?.recordClock(n: n, received: line)
+        guard n > appliedThrough else { return }
+        for shard in shards.indices {
+            batches[shard].inputs.append(Input(n: n, received: line, core: .max, slot: 0, body: .clock))
+        }
+    }
+
+    private func post(_ shard: Int) {
+        batches[shard].through = numbering.next - 1
+        shards[shard].post(batches[shard])
+        batches[shard].removeAll()
+    }
+
+    private func latestEventTime(else received: Instant) -> Instant {
+        var latest = Instant.distantPast
+        for index in 0..<decoded.count { latest = max(latest, decoded[index].time) }
+        if latest != .distantPast { return latest }
+        return numbering.received == .distantPast ? received : numbering.received
+    }
+
+    private func core(for command: Command) -> Result<UInt32, CommandRefusal> {
+        let body: JSONValue
+        do { body = try JSONParser.parse(command.body) } catch {
+            return .failure(CommandRefusal(.invalid, field: "body", message: error.description))
+        }
+        guard let plan = body["id"]?.string else {
+            return .failure(CommandRefusal(.invalid, field: "id", message: "expected the plan's id"))
+        }
+        if let core = router.core(ofPlan: plan) { return .success(core) }
+        guard command.operation == .create else { return .failure(CommandRefusal(.notFound, plan: plan)) }
+        guard let symbol = body["symbol"]?.string, let id = symbols.intern(symbol) else {
+            let found = body["symbol"]?.kindName ?? "nothing"
+            return .failure(
+                CommandRefusal(.invalid, field: "symbol", message: "expected a symbol such as SPY, found \(found)")
+            )
+        }
+        if let servedSymbols, !servedSymbols.contains(symbol) {
+            let served = servedSymbols.sorted().prefix(20).joined(separator: ", ")
+            return .failure(
+                CommandRefusal(.invalid, field: "symbol", message: "unknown symbol \(symbol); served are \(served)")
+            )
+        }
+        let route = router.known(id) ?? introduce(id)
+        if let contract = body["contract"]?.string {
+            guard let id = symbols.intern(contract), symbols.instrument(id).kind == .option else {
+                return .failure(
+                    CommandRefusal(.invalid, field: "contract", message: "expected an option symbol such as O:SPY…")
+                )
+            }
+            guard (router.known(id) ?? introduce(id)).core == route.core else {
+                return .failure(
+                    CommandRefusal(.invalid, field: "contract", message: "\(contract) isn't a contract of \(symbol)")
+                )
+            }
+        }
+        router.remember(plan: plan, core: route.core)
+        return .success(route.core)
+    }
+}

@@ -1,0 +1,86 @@
+package import MarketData
+package import Primitives
+package import SymbolCore
+package import Wire
+
+/// Inputs of one shard on their way through its mailbox, in order of `n`.
+package struct InputBatch: Sendable {
+    package var inputs: [Input] = []
+    /// Instruments first seen; a shard makes their places before it applies the inputs.
+    package var introductions: [Introduction] = []
+    package var commands: [Command] = []
+    package var feedChanges: [FeedChange] = []
+    /// What the control plane wants done after the inputs.
+    package var controls: [Control] = []
+    /// The shard has seen every input of its own up to here once it has applied the batch.
+    package var through: Ordinal = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { inputs.isEmpty && introductions.isEmpty && controls.isEmpty }
+
+    package mutating func append(_ other: borrowing InputBatch) {
+        let commandBase = commands.count
+        let feedBase = feedChanges.count
+        let first = inputs.count
+        inputs.append(contentsOf: other.inputs)
+        if commandBase > 0 || feedBase > 0, !other.commands.isEmpty || !other.feedChanges.isEmpty {
+            for index in first..<inputs.count { inputs[index].shift(commands: commandBase, feeds: feedBase) }
+        }
+        introductions.append(contentsOf: other.introductions)
+        commands.append(contentsOf: other.commands)
+        feedChanges.append(contentsOf: other.feedChanges)
+        controls.append(contentsOf: other.controls)
+        through = max(through, other.through)
+    }
+
+    package mutating func removeAll() {
+        inputs.removeAll(keepingCapacity: true)
+        introductions.removeAll(keepingCapacity: true)
+        commands.removeAll(keepingCapacity: true)
+        feedChanges.removeAll(keepingCapacity: true)
+        controls.removeAll(keepingCapacity: true)
+    }
+}
+
+extension Input {
+    fileprivate mutating func shift(commands: Int, feeds: Int) {
+        switch body {
+        case .command(let index): body = .command(index + commands)
+        case .feed(let index): body = .feed(index + feeds)
+        case .market, .clock: break
+        }
+    }
+}
+
+/// A symbol seen for the first time, and the place it got.
+package struct Introduction: Sendable {
+    package var core: UInt32
+    package var slot: UInt32
+    package var symbol: SymbolID
+    package var instrument: Instrument
+}
+
+/// A feed's new state.
+package struct FeedChange: Sendable {
+    /// `polygon.stocks`, `bus`: as the tape names it.
+    package var name: String
+    package var state: FeedState
+    package var cause: String
+
+    package init(name: String, state: FeedState, cause: String) {
+        self.name = name
+        self.state = state
+        self.cause = cause
+    }
+}
+
+/// What the control plane asks of a shard between two inputs.
+package enum Control: Sendable {
+    /// Somebody watches these channels; all where nil.
+    case demand(Set<String>?)
+    /// Save every core.
+    case save(@Sendable ([(name: String, state: [UInt8])]) -> Void)
+    /// Read every core's figures as they stood at an instant, from a copy.
+    case read(Instant, @Sendable ([SymbolReading]) -> Void)
+}

@@ -1,0 +1,200 @@
+import MarketData
+package import Primitives
+
+extension PlanBook {
+    /// Takes a plan in between two events; a live plan without a later `armAt` is armed at once, a scenario stays frozen.
+    ///
+    /// - Parameters:
+    ///   - received: receive time of the command.
+    ///   - limitsLive: refuse a second open live plan of the same symbol, style and owner.
+    package mutating func add(
+        _ plan: Plan,
+        at placement: PlanPlacement,
+        received: Instant,
+        limitsLive: Bool = true,
+        into out: inout [PlanOutcome]
+    ) throws(PlanBookError) -> PlanHandle {
+        guard table.count < limit else { throw PlanBookError(.full, "\(limit) plans") }
+        guard table.slot(of: plan.id) == nil else { throw PlanBookError(.duplicate, plan.id) }
+        if limitsLive, plan.kind == .live, table.liveCount(like: plan) > 0 { throw Self.liveLimit(plan) }
+        let slot = table.insert(plan, tick: placement.tick)
+        openCount += 1
+        out.append(.status(table.records[Int(slot)].status(handle(slot), .created)))
+        begin(slot, placement, received: received, into: &out)
+        return handle(slot)
+    }
+
+    /// Puts a new version in force between two events.
+    ///
+    /// A change of the entry, of the side or of what x is taken from starts the plan anew (also an entered one), and so
+    /// does another `armAt` before the entry. Else the state stays: a changed stop, break-even or trail takes effect from
+    /// the next x on, as if it had been so since the entry.
+    ///
+    /// - Parameters:
+    ///   - plan: the whole new definition; its id and version are ignored.
+    ///   - expected: the version that the command was meant for; nil takes any.
+    package mutating func amend(
+        _ handle: PlanHandle,
+        to plan: Plan,
+        expected: Int32? = nil,
+        at placement: PlanPlacement,
+        received: Instant,
+        limitsLive: Bool = true,
+        into out: inout [PlanOutcome]
+    ) throws(PlanBookError) {
+        let slot = try openSlot(handle, expected: expected)
+        let old = table.plan(slot)
+        var new = plan
+        new.id = old.id
+        new.version = old.version + 1
+        let isSameSeat = new.owner == old.owner && new.symbol == old.symbol && new.style == old.style
+        if limitsLive, new.kind == .live, !(isSameSeat && old.kind == .live), table.liveCount(like: new) > 0 {
+            throw Self.liveLimit(new)
+        }
+        let restarts = startsAnew(slot, from: old, to: new, at: placement)
+        let hit = Int(table.records[Int(slot)].targetsHit)
+        if !restarts, new.targets.prefix(hit) != old.targets.prefix(hit) || new.targets.count < hit {
+            throw PlanBookError(.targetsHit, "targets 1…\(hit) of \(old.id) were hit and stay as they are")
+        }
+        detach(slot)
+        table.redefine(slot, new, tick: placement.tick)
+        if restarts {
+            resetState(slot)
+            out.append(.status(table.records[Int(slot)].status(handle, .amended)))
+            begin(slot, placement, received: received, into: &out)
+        } else {
+            carryOn(slot, old: old, placement, received: received)
+            out.append(.status(table.records[Int(slot)].status(handle, .amended)))
+        }
+    }
+
+    /// Ends an open plan.
+    package mutating func cancel(
+        _ handle: PlanHandle,
+        expected: Int32? = nil,
+        into out: inout [PlanOutcome]
+    ) throws(PlanBookError) {
+        let slot = try openSlot(handle, expected: expected)
+        var record = table.records[Int(slot)]
+        record.cancel(handle, into: &out)
+        settle(slot, record)
+    }
+
+    /// Drops a plan that is over from memory; its id is free again.
+    package mutating func forget(_ handle: PlanHandle) throws(PlanBookError) {
+        let slot = try self.slot(handle)
+        guard !table.records[Int(slot)].state.isOpen else {
+            throw PlanBookError(.notOpen, "\(table.id(slot)) is still \(table.records[Int(slot)].state.rawValue)")
+        }
+        table.remove(slot)
+    }
+
+    private static func liveLimit(_ plan: Plan) -> PlanBookError {
+        PlanBookError(.liveLimit, "\(plan.owner) has an open live \(plan.style.rawValue) plan in \(plan.symbol)")
+    }
+
+    private func openSlot(_ handle: PlanHandle, expected: Int32?) throws(PlanBookError) -> UInt32 {
+        let slot = try self.slot(handle)
+        let record = table.records[Int(slot)]
+        guard record.state.isOpen else {
+            throw PlanBookError(.notOpen, "\(table.id(slot)) is \(record.state.rawValue)")
+        }
+        if let expected, expected != record.version {
+            throw PlanBookError(.versionConflict, "\(table.id(slot)) is at version \(record.version), not \(expected)")
+        }
+        return slot
+    }
+
+    private func startsAnew(_ slot: UInt32, from old: Plan, to new: Plan, at placement: PlanPlacement) -> Bool {
+        let record = table.records[Int(slot)]
+        let isMoved =
+            record.state == .draft
+            || index.instruments[Int(index.groups[Int(record.group)].instrument)].symbol != placement.instrument.index
+        return isMoved || new.entry.type != old.entry.type || new.entry.price != old.entry.price || new.side != old.side
+            || new.trigger != old.trigger || new.kind != old.kind
+            || (record.state != .entered && new.armAt != old.armAt)
+    }
+
+    /// Back to before arming; hits so far stay counted.
+    private mutating func resetState(_ slot: UInt32) {
+        var record = table.records[Int(slot)]
+        record.state = .draft
+        record.phase = .idle
+        record.targetsHit = 0
+        record.filled = 0
+        record.stop = record.firstStop
+        record.entryX = 0
+        record.carriedX = 0
+        record.carriedHigh = Sample.unconfirmedUp
+        record.carriedLow = Sample.unconfirmedDown
+        table.records[Int(slot)] = record
+    }
+
+    /// Sets timers, and arms what is due.
+    private mutating func begin(
+        _ slot: UInt32,
+        _ placement: PlanPlacement,
+        received: Instant,
+        into out: inout [PlanOutcome]
+    ) {
+        var record = table.records[Int(slot)]
+        let interned = index.intern(placement.instrument)
+        if interned.isNew, let standing = placement.standing, standing.quote.isUsable {
+            index.setPreceding(interned.index, standing.quote, standing.session)
+        }
+        let group = index.group(
+            instrument: interned.index,
+            trigger: record.trigger,
+            sessions: SessionSet(rawValue: record.sessions)
+        )
+        record.group = UInt32(group)
+        setExpiry(&record, slot, placement)
+        table.records[Int(slot)] = record
+        guard record.kind == .live else { return }
+        if record.armAt == .min || record.armAt <= received.nanos {
+            arm(slot, into: &out)
+        } else {
+            push(Timer(boundary: Instant(nanos: record.armAt), isExpiry: false, order: record.order, slot: slot))
+        }
+    }
+
+    /// Goes on in the same state under a new definition.
+    private mutating func carryOn(_ slot: UInt32, old: Plan, _ placement: PlanPlacement, received: Instant) {
+        var record = table.records[Int(slot)]
+        let new = table.plan(slot)
+        record.group = UInt32(
+            index.group(
+                instrument: Int(index.groups[Int(record.group)].instrument),
+                trigger: record.trigger,
+                sessions: new.sessions
+            )
+        )
+        if new.stop != old.stop || new.trail != old.trail || new.breakevenAfter != old.breakevenAfter {
+            let high = record.carriedHigh == Sample.unconfirmedUp ? nil : record.carriedHigh
+            record.stop = record.stopByRules(high: high)
+        }
+        setExpiry(&record, slot, placement)
+        index.countOpen(Int(record.group), by: 1)
+        record.since = index.groups[Int(record.group)].sequence
+        if record.state == .entered { beginManaging(&record) }
+        settle(slot, record)
+    }
+
+    private mutating func setExpiry(_ record: inout PlanRecord, _ slot: UInt32, _ placement: PlanPlacement) {
+        var expiry = record.expiresAt == .min ? Int64.max : record.expiresAt
+        if record.style.endsWithSession { expiry = min(expiry, placement.nextClose.nanos) }
+        record.expiry = expiry
+        if expiry != .max, record.kind == .live {
+            push(Timer(boundary: Instant(nanos: expiry), isExpiry: true, order: record.order, slot: slot))
+        }
+    }
+
+    private mutating func push(_ timer: Timer) {
+        // A plan has at most two timers: above three an open plan some are dead.
+        if timers.count > 3 * openCount + 64 {
+            let book = table
+            timers.filter { Self.isValid($0, book) }
+        }
+        timers.push(timer)
+    }
+}

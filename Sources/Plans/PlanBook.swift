@@ -1,0 +1,252 @@
+package import MarketData
+package import Primitives
+
+/// A command that the book can't follow.
+package struct PlanBookError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        /// No such plan (or forgotten).
+        case unknown
+        /// The id is taken.
+        case duplicate
+        /// The plan is over: nothing to amend or cancel.
+        case notOpen
+        /// Another version is in force than the one the command was meant for.
+        case versionConflict
+        /// Another live plan of this owner in this symbol and style is open.
+        case liveLimit
+        /// The book holds as many plans as it may.
+        case full
+        /// A target that was hit can't be changed any more.
+        case targetsHit
+    }
+
+    package var code: Code
+    /// What the command named and what was found.
+    package var detail: String
+
+    package init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    package var description: String { "\(code.rawValue): \(detail)" }
+}
+
+/// What the book needs to know beside a plan to take it in.
+package struct PlanPlacement: Sendable {
+    /// The instrument of the plan's `triggerSymbol`.
+    package var instrument: SymbolID
+    /// Its price step at the entry, fixed for the plan's life.
+    package var tick: Price
+    /// The first session close later than `Plan.armingInstant`: when a scalp or intraday plan ends. Not looked at for others.
+    package var nextClose: Instant
+    /// The instrument's last usable quote before the command, with its session; nil where there is none, or trading was
+    /// halted since. Used where the book sees the instrument for the first time.
+    package var standing: StandingQuote?
+
+    package init(instrument: SymbolID, tick: Price, nextClose: Instant, standing: StandingQuote? = nil) {
+        self.instrument = instrument
+        self.tick = tick
+        self.nextClose = nextClose
+        self.standing = standing
+    }
+}
+
+/// All plans of one symbol core: their states, what they wait for, and their timers.
+///
+/// A pure machine after analytics.md 5: events in, outcomes out, in the order to be published; no clock. Two copies that
+/// get the same calls say the same. The caller decides what is an event for triggers: it applies trade classes and the
+/// bad-print filter (`TriggerRules.isBadPrint`), and calls `fire(upTo:)` before each input. Shard thread only.
+///
+/// - Complexity: an event that reaches no level costs O(1), however many plans are armed.
+package struct PlanBook: Sendable {
+    /// Events that gave no x because they came after their session's end.
+    package private(set) var lateCount = 0
+    /// Events that gave no x because a price was not above 0 and at most `TriggerRules.priceLimit`.
+    package private(set) var unfitPriceCount = 0
+    /// Events that gave no x because the instrument was frozen.
+    package private(set) var frozenCount = 0
+    /// Armed, entered and unarmed live plans, and scenarios.
+    package internal(set) var openCount = 0
+
+    /// Most plans the book holds, done ones not yet forgotten included.
+    let limit: Int
+    var table = PlanTable()
+    var index = TriggerIndex()
+    var timers = TimerHeap()
+    /// Plans that the event at hand may change; empty between events.
+    private var triggered: [Triggered] = []
+
+    package init(limit: Int = 2_000_000) { self.limit = limit }
+
+    // MARK: Events
+
+    /// Takes a trade of class *last* that is no bad print, or an index value.
+    ///
+    /// - Parameters:
+    ///   - session: what `time` lies in; an event received at or after its end gives no x.
+    ///   - time: exchange time.
+    ///   - band: 0.1·ATR as it stands (`TriggerRules.retestBand`).
+    package mutating func traded(
+        _ x: Price,
+        on symbol: SymbolID,
+        session: TradingSession,
+        time: Instant,
+        received: Instant,
+        band: Price,
+        into out: inout [PlanOutcome]
+    ) {
+        guard let instrument = index.find(symbol) else { return }
+        guard isFit(x), accepts(instrument, session, received) else { return }
+        let band = Self.clamped(band)
+        var next = index.instruments[instrument].tradeGroups
+        while next != WatchedInstrument.none {
+            let group = Int(next)
+            next = index.groups[group].next
+            guard index.groups[group].open > 0, index.groups[group].sessions.contains(session.kind) else { continue }
+            index.begin(group)
+            note(group * 2, Sample(x.micros), band)
+        }
+        stepTriggered(time: time, band: band, into: &out)
+    }
+
+    /// Takes a quote; one that isn't usable is skipped.
+    ///
+    /// Parameters as for `traded`; the exchange time is the quote's.
+    package mutating func quoted(
+        _ quote: Quote,
+        session: TradingSession,
+        received: Instant,
+        band: Price,
+        into out: inout [PlanOutcome]
+    ) {
+        guard quote.isUsable, let instrument = index.find(quote.symbol) else { return }
+        guard isFit(quote.bid), isFit(quote.ask), accepts(instrument, session, received) else { return }
+        let before = index.instruments[instrument]
+        index.setPreceding(instrument, quote, session)
+        let band = Self.clamped(band)
+        var next = before.quoteGroups
+        while next != WatchedInstrument.none {
+            let group = Int(next)
+            let trigger = index.groups[group].trigger
+            next = index.groups[group].next
+            guard index.groups[group].open > 0, index.groups[group].sessions.contains(session.kind) else { continue }
+            index.begin(group)
+            switch trigger {
+            case .last: preconditionFailure("a group of trades among those of quotes")
+            case .mid: note(group * 2, Sample(TriggerRules.mid(quote).micros), band)
+            case .bidask:
+                note(group * 2, Sample(quote.bid.micros), band)
+                note(group * 2 + 1, Sample(quote.ask.micros), band)
+            case .doublebidask:
+                let isPair = before.isPreceding(in: session)
+                let bid = isPair ? (before.bid, before.bidSize) : nil
+                let ask = isPair ? (before.ask, before.askSize) : nil
+                note(group * 2, Sample(x: quote.bid.micros, size: quote.bidSize.micros, preceding: bid), band)
+                note(group * 2 + 1, Sample(x: quote.ask.micros, size: quote.askSize.micros, preceding: ask), band)
+            }
+        }
+        stepTriggered(time: quote.time, band: band, into: &out)
+    }
+
+    /// A halt or LULD pause: the instrument's events give no x until `unfreeze`; timers go on.
+    package mutating func freeze(_ symbol: SymbolID) { index.setFrozen(index.intern(symbol).index, true) }
+
+    /// Trading goes on; the pair rule starts anew.
+    package mutating func unfreeze(_ symbol: SymbolID) {
+        guard let instrument = index.find(symbol), index.instruments[instrument].isFrozen else { return }
+        index.setFrozen(instrument, false)
+    }
+
+    /// Whether a halt stands.
+    package func isFrozen(_ symbol: SymbolID) -> Bool {
+        index.find(symbol).map { index.instruments[$0].isFrozen } ?? false
+    }
+
+    // MARK: Timers
+
+    /// The next boundary that `fire` has to be called for, `Instant.distantFuture` where there is none.
+    package var nextDue: Instant { timers.nextDue }
+
+    /// Arms and expires what is due: by boundary, then arm before expire, then in order of creation.
+    ///
+    /// To be called with the receive time of every input before it is applied.
+    package mutating func fire(upTo received: Instant, into out: inout [PlanOutcome]) {
+        guard timers.nextDue <= received else { return }
+        while let timer = timers.pop(upTo: received) {
+            guard isValid(timer) else { continue }
+            if timer.isExpiry {
+                expire(timer.slot, into: &out)
+            } else {
+                arm(timer.slot, into: &out)
+            }
+        }
+    }
+
+    mutating func restoreCounts(late: Int, unfit: Int, frozen: Int) {
+        lateCount = late
+        unfitPriceCount = unfit
+        frozenCount = frozen
+    }
+
+    // MARK: One event's work
+
+    private static func clamped(_ band: Price) -> Int64 {
+        min(max(band.micros, 0), TriggerRules.priceLimit.micros)
+    }
+
+    private mutating func isFit(_ price: Price) -> Bool {
+        if price.micros > 0, price <= TriggerRules.priceLimit { return true }
+        unfitPriceCount += 1
+        return false
+    }
+
+    private mutating func accepts(_ instrument: Int, _ session: TradingSession, _ received: Instant) -> Bool {
+        if received >= session.end {
+            lateCount += 1
+            return false
+        }
+        if index.instruments[instrument].isFrozen {
+            frozenCount += 1
+            return false
+        }
+        return true
+    }
+
+    private mutating func note(_ stream: Int, _ sample: Sample, _ band: Int64) {
+        if index.note(stream, sample, band: band) {
+            index.collect(stream, band: band, records: table.records, into: &triggered)
+        }
+    }
+
+    /// Steps the plans that the event reached, in order of creation, each once.
+    private mutating func stepTriggered(time: Instant, band: Int64, into out: inout [PlanOutcome]) {
+        guard !triggered.isEmpty else { return }
+        if triggered.count > 1 { triggered.sort() }
+        var previous: UInt64 = 0
+        for position in triggered.indices {
+            let plan = triggered[position]
+            guard plan.order != previous else { continue }
+            previous = plan.order
+            step(plan.slot, time: time, band: band, into: &out)
+        }
+        triggered.removeAll(keepingCapacity: triggered.count < 4096)
+    }
+
+    private mutating func step(_ slot: UInt32, time: Instant, band: Int64, into out: inout [PlanOutcome]) {
+        var record = table.records[Int(slot)]
+        let sample = index.streams[Self.stream(of: record)].sample
+        let step = PlanStep(
+            plan: record.handle(slot: slot),
+            time: time,
+            sample: record.isLong ? sample : sample.mirrored,
+            band: band
+        )
+        let wasEntered = record.state == .entered
+        let start = out.count
+        record.step(step, targets: table.targets(of: record), into: &out)
+        if record.state == .entered, !wasEntered { beginManaging(&record) }
+        settle(slot, record)
+        keepHits(out[start...], of: slot)
+    }
+}

@@ -1,0 +1,76 @@
+package import Analytics
+package import MarketData
+internal import Primitives
+internal import Wire
+
+/// What all cores share.
+package struct SymbolCoreOptions: Sendable {
+    package var calendar: SessionCalendar
+    package var rules: TradeRules
+    package var analytics: AnalyticsSettings
+    /// Distance of the conflatable messages of a channel.
+    package var publishNanos: Int64
+    /// Plans of one core at most; a further one is refused.
+    package var planLimit: Int
+    /// One live plan a symbol, style and owner (off in `replay --plans`).
+    package var limitsLivePlans: Bool
+
+    package init(
+        calendar: SessionCalendar = SessionCalendar(),
+        rules: TradeRules = TradeRules(),
+        analytics: AnalyticsSettings = AnalyticsSettings(),
+        publishNanos: Int64 = 50_000_000,
+        planLimit: Int = 1_000_000,
+        limitsLivePlans: Bool = true
+    ) {
+        self.calendar = calendar
+        self.rules = rules
+        self.analytics = analytics
+        self.publishNanos = publishNanos
+        self.planLimit = planLimit
+        self.limitsLivePlans = limitsLivePlans
+    }
+}
+
+/// What a core counted; nothing is dropped without a count.
+package struct CoreCounters: Sendable, BitwiseCopyable {
+    /// Events of a slot without an instrument: a fault of ours.
+    package var unplaced: Int64 = 0
+    /// Prints beyond the NBBO that gave no x.
+    package var badPrints: Int64 = 0
+    package var hits: Int64 = 0
+    package var refusedCommands: Int64 = 0
+
+    package init() {}
+}
+
+/// A core's figures at an instant (`replay --checkpoints`).
+package struct SymbolReading: Sendable {
+    package var symbol: String
+    package var figures: SymbolCheckpoint
+}
+
+/// What a slot needs to know of its instrument on the hot path; the texts are the registry's.
+struct PlacedInstrument: Sendable {
+    var id: SymbolID
+    var kind: InstrumentKind
+    var instrument: Instrument
+
+    func tick(at price: Price) -> Price { instrument.tick(at: price) }
+}
+
+/// Gives the outputs of one input their indices (docs/decisions/0004).
+struct OutputCursor: Sendable {
+    private(set) var n: Ordinal = 0
+    private var next: OutputIndex = 0
+
+    mutating func start(_ n: Ordinal, core: UInt32) {
+        self.n = n
+        next = OutputIndex(core) << 32
+    }
+
+    mutating func take() -> OutputIndex {
+        defer { next += 1 }
+        return next
+    }
+}

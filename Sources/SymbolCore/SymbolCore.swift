@@ -1,0 +1,181 @@
+package import Analytics
+internal import MarketData
+internal import Plans
+package import Primitives
+package import Wire
+
+/// The whole state of one underlying, its index and its option contracts; the heart of the engine. Pure.
+///
+/// An input in, outputs out, in five steps: classify, update book, update analytics, step plans, emit. Time is an input:
+/// timers fire on inputs whose receive time has reached their boundary. After warm-up an input without outputs doesn't
+/// allocate. Shard thread only.
+package struct SymbolCore: Sendable {
+    /// The underlying's name: `SPY`, `SPX`.
+    package let symbol: String
+    /// The core's number in order of first sight: the upper half of its output indices.
+    package let number: UInt32
+    let options: SymbolCoreOptions
+
+    // What is known of the market.
+    var sessions: SessionClock
+    package internal(set) var underlying: UnderlyingAnalytics
+    var contracts: [ContractAnalytics] = []
+    /// The instruments by slot; nil where a slot has none yet.
+    var instruments: [PlacedInstrument?] = [nil, nil]
+    /// The last usable quote by slot: what a print is held against, and what a hit's *why* shows.
+    var books: [Quote?] = [nil, nil]
+    var halted = false
+
+    // What is wanted of it.
+    var plans: PlanBook
+    var wantsAllPlans = false
+    var outcomes: [PlanOutcome] = []
+    var publisher = Publisher()
+    package internal(set) var counters = CoreCounters()
+
+    /// Where the next output of the input at hand goes.
+    var cursor = OutputCursor()
+
+    package init(symbol: String, number: UInt32, options: SymbolCoreOptions) {
+        self.symbol = symbol
+        self.number = number
+        self.options = options
+        plans = PlanBook(limit: options.planLimit)
+        sessions = SessionClock(options.calendar)
+        underlying = UnderlyingAnalytics(kind: .equity, settings: options.analytics)
+    }
+
+    /// Applies one input.
+    package mutating func ingest(_ input: Input, into out: inout OutputBatch) {
+        cursor.start(input.n, core: number)
+        if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
+        switch input.body {
+        case .market(let event):
+            guard let mark = classify(event, slot: input.slot) else { return }
+            updateBook(event, mark)
+            let revised = updateAnalytics(event, mark, received: input.received)
+            stepPlans(event, mark, received: input.received)
+            emit(event, mark, received: input.received, revisedBar: revised, into: &out)
+        case .clock:
+            if input.received >= publisher.due { publish(at: input.received, into: &out) }
+        case .command, .feed:
+            preconditionFailure("a core takes commands with their text, and no feed states")
+        }
+    }
+
+    /// When the core next wants a clock input: a timer of its own, or something to publish.
+    package var nextDue: Instant { min(timerDue, publisher.due) }
+
+    /// The earliest of the timers that fire on any input.
+    var timerDue: Instant { min(underlying.nextBoundary, plans.nextDue) }
+
+    // MARK: 1. Classify
+
+    /// What an event may do: decided once, before anything changes.
+    struct Mark {
+        var slot: Int
+        var window: SessionWindow
+        var tradeClass: TradeClass
+        /// A trade that may trigger plans: class *last*, and no bad print.
+        var triggers: Bool
+    }
+
+    private mutating func classify(_ event: MarketEvent, slot: UInt32) -> Mark? {
+        let slot = Int(slot)
+        guard slot < instruments.count, let placed = instruments[slot] else {
+            counters.unplaced += 1
+            return nil
+        }
+        var mark = Mark(slot: slot, window: sessions.window(at: event.time), tradeClass: [], triggers: false)
+        if case .trade(let trade) = event {
+            mark.tradeClass = options.rules.classify(trade.conditions, placed.kind, in: mark.window.kind)
+            mark.triggers = mark.tradeClass.contains(.last)
+            if mark.triggers,
+                TriggerRules.isBadPrint(trade.price, prevailing: books[slot], tick: placed.tick(at: trade.price))
+            {
+                mark.triggers = false
+                counters.badPrints += 1
+            }
+        }
+        return mark
+    }
+
+    // MARK: 2. Update book
+
+    private mutating func updateBook(_ event: MarketEvent, _ mark: Mark) {
+        if case .quote(let quote) = event, quote.isUsable { books[mark.slot] = quote }
+    }
+
+    // MARK: 3. Update analytics
+
+    /// - Returns: the start of a completed minute bar that changed.
+    private mutating func updateAnalytics(_ event: MarketEvent, _ mark: Mark, received: Instant) -> Instant? {
+        guard mark.slot < Int(Slot.firstContract) else {
+            let contract = mark.slot - Int(Slot.firstContract)
+            switch event {
+            case .trade(let trade): contracts[contract].traded(trade, as: mark.tradeClass, in: mark.window)
+            case .quote(let quote): contracts[contract].quoted(quote, in: mark.window, received: received)
+            default: break
+            }
+            return nil
+        }
+        switch event {
+        case .trade(let trade):
+            return underlying.traded(trade, as: mark.tradeClass, in: mark.window, received: received)
+        case .quote(let quote): underlying.quoted(quote, in: mark.window, received: received)
+        case .bar(let bar): return underlying.barred(bar, in: mark.window, received: received)
+        case .indexValue(let value): return underlying.valued(value, in: mark.window, received: received)
+        case .priceBands(let bands): underlying.banded(bands, in: mark.window, received: received)
+        case .imbalance, .fairValue: break
+        }
+        return nil
+    }
+
+    // MARK: 4. Step plans
+
+    private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
+        if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
+        guard plans.openCount > 0 else { return }
+        let session = TradingSession(kind: mark.window.kind, start: mark.window.start, end: mark.window.end)
+        let band = Price(micros: underlying.tenthATRMicros)
+        switch event {
+        case .trade(let trade) where mark.triggers:
+            plans.traded(
+                trade.price,
+                on: trade.symbol,
+                session: session,
+                time: trade.time,
+                received: received,
+                band: band,
+                into: &outcomes
+            )
+        case .indexValue(let value):
+            plans.traded(
+                value.value,
+                on: value.symbol,
+                session: session,
+                time: value.time,
+                received: received,
+                band: band,
+                into: &outcomes
+            )
+        case .quote(let quote):
+            plans.quoted(quote, session: session, received: received, band: band, into: &outcomes)
+        default: break
+        }
+    }
+
+    // MARK: 5. Emit
+
+    private mutating func emit(
+        _ event: MarketEvent,
+        _ mark: Mark,
+        received: Instant,
+        revisedBar: Instant?,
+        into out: inout OutputBatch
+    ) {
+        if !outcomes.isEmpty { emitOutcomes(because: event, slot: mark.slot, received: received, into: &out) }
+        publisher.touched(slot: mark.slot, at: received)
+        if let revisedBar { publisher.finished(bar: revisedBar) }
+    }
+}
