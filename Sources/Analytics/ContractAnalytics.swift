@@ -12,7 +12,7 @@ package struct ContractAnalytics: Sendable {
 
     /// The part that every contract has: saved whole.
     @usableFromInline
-    struct Head: BitwiseCopyable {
+    struct Head: Sendable, BitwiseCopyable {
         @usableFromInline var openPrice = Price.zero
         @usableFromInline var highPrice = Price.zero
         @usableFromInline var lowPrice = Price.zero
@@ -34,6 +34,7 @@ package struct ContractAnalytics: Sendable {
         @usableFromInline init() {}
     }
 
+    /// Before the first event.
     package init() {}
 
     /// Takes a trade or a cancel, which subtracts its size from the day's volume.
@@ -117,7 +118,9 @@ package struct ContractAnalytics: Sendable {
 /// What quotes of a contract add.
 @frozen
 package struct ContractQuotes: Sendable, BitwiseCopyable {
+    /// Spread samples of the last 10 s, and counts of unusual quotes.
     @usableFromInline package var sampler = NBBOSampler()
+    /// The time-weighted spread as of the last quote.
     @usableFromInline package var spread = TimeWeightedSpread()
 
     @usableFromInline init() {}
@@ -127,11 +130,15 @@ package struct ContractQuotes: Sendable, BitwiseCopyable {
 extension ContractAnalytics {
     /// First *last* trade in RTH; nil before it.
     package var open: Price? { head.openPrice == .zero ? nil : head.openPrice }
+    /// Highest *eligible* trade in RTH.
     package var high: Price? { head.highPrice == .zero ? nil : head.highPrice }
+    /// Lowest *eligible* trade in RTH.
     package var low: Price? { head.lowPrice == .zero ? nil : head.lowPrice }
     /// Price of the last trade of class *last*, also of an earlier day.
     package var last: Price? { head.lastPrice == .zero ? nil : head.lastPrice }
+    /// Size of the trade that set `last`.
     package var lastSize: Size { head.lastSize }
+    /// Exchange time of the trade that set `last`.
     package var lastTime: Instant { head.lastTime }
     /// Contracts in RTH, cancels subtracted.
     package var volume: Size { head.volume }
@@ -139,6 +146,7 @@ extension ContractAnalytics {
     package var trades: UInt32 { head.trades }
     /// Quote events in RTH.
     package var quotes: UInt32 { head.quotes }
+    /// Cancels in RTH; stays at 65,535.
     package var cancels: UInt16 { head.cancels }
     /// Events of an earlier day, or of closed time; stays at 65,535.
     package var strayEvents: UInt16 { head.strays }
@@ -146,8 +154,11 @@ extension ContractAnalytics {
     package var date: Int32 { head.date }
     /// Nil where the last quote lacks that side.
     package var bid: Price? { head.bid.micros > 0 ? head.bid : nil }
+    /// Nil where the last quote lacks that side.
     package var ask: Price? { head.ask.micros > 0 ? head.ask : nil }
+    /// Contracts bid for.
     package var bidSize: Size { head.bidSize }
+    /// Contracts on offer.
     package var askSize: Size { head.askSize }
     /// Receive time of the last quote.
     package var quoteReceived: Instant { head.quoteReceived }
@@ -180,11 +191,13 @@ extension ContractAnalytics {
 }
 
 extension ContractAnalytics: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(head)
         writer.write(quotePart)
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         head = try reader.read()
         let part = try reader.readArray(of: ContractQuotes.self)

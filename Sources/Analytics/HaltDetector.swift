@@ -9,8 +9,8 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     /// How long the price must stand pinned.
     package static let patienceNanos: Int64 = 15_000_000_000
 
-    private var upper = Price.zero
-    private var lower = Price.zero
+    @usableFromInline var upper = Price.zero
+    @usableFromInline var lower = Price.zero
     private var last = Price.zero
     private var isOneSided = false
     /// Suspected, until a two-sided quote, a price off the band or other bands.
@@ -18,9 +18,11 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     /// When it becomes suspected unless something changes; never while there is nothing to wait for.
     package private(set) var boundary = Instant.distantFuture
 
+    /// Before any bands.
     package init() {}
 
     /// Whether bands are known; without them nothing else needs telling.
+    @inlinable
     package var hasBands: Bool { upper != .zero || lower != .zero }
 
     /// Takes new bands; an absent one is zero.
@@ -35,6 +37,7 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
         review(received)
     }
 
+    /// Takes a quote of any quality.
     package mutating func quoted(_ quote: Quote, received: Instant) {
         isOneSided = (quote.bid.micros > 0) != (quote.ask.micros > 0)
         review(received)

@@ -119,11 +119,13 @@ extension MinuteBars {
 }
 
 extension MinuteBars: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(head)
         writer.write(bars)
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         head = try reader.read()
         bars.reserveCapacity(Self.limit)

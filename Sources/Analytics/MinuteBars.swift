@@ -6,13 +6,18 @@ package import Primitives
 package struct MinuteBar: Hashable, Sendable, BitwiseCopyable {
     /// Zero where no trade of that class came; so for all prices.
     package var open = Price.zero
+    /// Highest eligible trade.
     package var high = Price.zero
+    /// Lowest eligible trade.
     package var low = Price.zero
+    /// Last *last* trade.
     package var close = Price.zero
+    /// Sum of counted sizes.
     package var volume = Size.zero
     /// What our own trades sum to, doubled; plus 1 where the provider's bar stands.
     @usableFromInline var packedOwnVolume: Int64 = 0
 
+    /// Nothing came.
     package init() {}
 
     /// Whether the provider's bar replaced ours.
@@ -86,11 +91,19 @@ package struct MinuteBar: Hashable, Sendable, BitwiseCopyable {
 /// What one boundary completed.
 @frozen
 package struct CompletedBars: Hashable, Sendable {
+    /// When it was due.
     package var boundary: Instant
     /// Index of the minute bar that became complete, nil if none.
     package var minute: Int?
     /// Index of the five-minute RTH bar that became complete, nil if none.
     package var five: Int?
+
+    /// States what a boundary completed.
+    package init(boundary: Instant, minute: Int? = nil, five: Int? = nil) {
+        self.boundary = boundary
+        self.minute = minute
+        self.five = five
+    }
 }
 
 /// A day's minute bars from 04:00 on, its five-minute RTH bars, and their ATR.
@@ -101,6 +114,7 @@ package struct MinuteBars: Sendable {
     /// Minutes from 04:00 to 20:00.
     package static let limit = 960
     @usableFromInline static let minuteNanos: Int64 = 60_000_000_000
+    /// Minutes in a bar of the ATR.
     package static let fiveMinutes = 5
 
     /// By minute since 04:00, up to the last that has anything.
@@ -109,7 +123,7 @@ package struct MinuteBars: Sendable {
 
     /// What isn't the bars themselves: saved whole.
     @usableFromInline
-    struct Head: BitwiseCopyable {
+    struct Head: Sendable, BitwiseCopyable {
         @usableFromInline var day = TradingDay.none
         /// Up to where time has come.
         @usableFromInline var clock = Instant.distantPast
@@ -138,12 +152,15 @@ package struct MinuteBars: Sendable {
         /// Events outside the day's 04:00 to 20:00 (17:00), or outside the day.
         package var unplaced: UInt32 = 0
 
+        /// All plain.
         @inlinable
         package init() {}
     }
 
+    /// Before any day.
     package init() {}
 
+    /// What didn't go the plain way, since the start.
     package var counts: Counts { head.counts }
     /// ATR(14) of the complete five-minute RTH bars.
     @inlinable

@@ -5,15 +5,30 @@ package import Primitives
 @frozen
 package struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
     /// Distance of the grid's instants in receive time, at least 1.
-    package var sampleNanos: Int64
+    package let sampleNanos: Int64
     /// A quote older than this at a grid instant isn't sampled.
-    package var staleNanos: Int64
+    package let staleNanos: Int64
+    /// Whole grid steps in `staleNanos`, and what is left: they save a division a quote.
+    @usableFromInline let staleSteps: Int64
+    @usableFromInline let staleRest: Int64
 
+    /// States grid and staleness.
     @inlinable
     package init(sampleNanos: Int64 = 250_000_000, staleNanos: Int64) {
         precondition(sampleNanos > 0 && staleNanos >= 0, "sampling out of range: \(sampleNanos), \(staleNanos)")
         self.sampleNanos = sampleNanos
         self.staleNanos = staleNanos
+        (staleSteps, staleRest) = staleNanos.quotientAndRemainder(dividingBy: sampleNanos)
+    }
+
+    /// The last grid instant at or before `instant`.
+    @inlinable
+    func grid(_ instant: Instant) -> Int64 { instant.nanos / sampleNanos }
+
+    /// The last grid instant at which a quote received at `received`, in grid step `grid`, isn't stale.
+    @inlinable
+    func freshGrid(_ received: Instant, grid: Int64) -> Int64 {
+        grid &+ staleSteps &+ (received.nanos &- grid &* sampleNanos &+ staleRest >= sampleNanos ? 1 : 0)
     }
 
     /// Equities: 250 ms, stale after 2 s.
@@ -25,6 +40,7 @@ package struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
 /// Mean and spread of a window of sampled spread fractions (analytics.md 1).
 @frozen
 package struct SpreadStatistics: Hashable, Sendable {
+    /// How many samples the window has.
     package var samples: Int
     /// Mean of (ask − bid) / mid.
     package var mean: Double
@@ -94,6 +110,7 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     /// Grid instants in RTH that gave no sample because the last usable quote was too old.
     @usableFromInline package var staleInstants: UInt32 = 0
 
+    /// Before the first quote.
     package init() {}
 
     /// Takes a quote received at `received`; the grid instants passed until then belong to the quote before it.
@@ -107,13 +124,14 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
         received: Instant,
         _ sampling: NBBOSampling
     ) -> (value: Float, count: Int) {
-        let added = advance(to: received, of: day, sampling)
+        let grid = sampling.grid(received)
+        let added = advance(toGrid: grid, of: day, sampling)
         if quote.isUsable {
             let (bid, ask) = (Double(quote.bid.micros), Double(quote.ask.micros))
             standing = Float(2 * (ask - bid) / (ask + bid))
-            if !hasStanding { lastGrid = Self.grid(received, sampling) }
+            if !hasStanding { lastGrid = UInt32(truncatingIfNeeded: grid) }
             hasStanding = true
-            freshGrid = Self.grid(received.advanced(byNanos: sampling.staleNanos), sampling)
+            freshGrid = UInt32(truncatingIfNeeded: sampling.freshGrid(received, grid: grid))
             if session == .rth, quote.bid == quote.ask { countUnusual(quote) }
         } else if session == .rth {
             countUnusual(quote)
@@ -129,31 +147,34 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
         of day: TradingDay,
         _ sampling: NBBOSampling
     ) -> (value: Float, count: Int) {
-        guard hasStanding else { return (0, 0) }
-        let passed = Int32(bitPattern: Self.grid(received, sampling) &- lastGrid)
-        if passed <= 0 { return (0, 0) }
-        return (standing, addSamples(to: received, passed: passed, of: day, sampling))
+        advance(toGrid: sampling.grid(received), of: day, sampling)
     }
 
     @inlinable
-    static func grid(_ instant: Instant, _ sampling: NBBOSampling) -> UInt32 {
-        UInt32(truncatingIfNeeded: instant.nanos / sampling.sampleNanos)
+    mutating func advance(
+        toGrid grid: Int64,
+        of day: TradingDay,
+        _ sampling: NBBOSampling
+    ) -> (value: Float, count: Int) {
+        guard hasStanding else { return (0, 0) }
+        let passed = Int32(bitPattern: UInt32(truncatingIfNeeded: grid) &- lastGrid)
+        if passed <= 0 { return (0, 0) }
+        return (standing, addSamples(to: grid, passed: passed, of: day, sampling))
     }
 
     @usableFromInline
     mutating func addSamples(
-        to received: Instant,
+        to now: Int64,
         passed: Int32,
         of day: TradingDay,
         _ sampling: NBBOSampling
     ) -> Int {
-        let now = received.nanos / sampling.sampleNanos
         let last = now - Int64(passed)
         let fresh = last + Int64(Int32(bitPattern: freshGrid &- lastGrid))
         lastGrid = UInt32(truncatingIfNeeded: now)
         // RTH includes its start and excludes its end.
         let low = max(last + 1, (day.open.nanos &- 1) / sampling.sampleNanos + 1)
-        let high = min(now, (day.close.nanos - 1) / sampling.sampleNanos)
+        let high = min(now, (day.close.nanos &- 1) / sampling.sampleNanos)
         guard high >= low, day.date != 0 else { return 0 }
         let count = Int(max(0, min(high, fresh) - low + 1))
         let stale = high - low + 1 - Int64(count)
@@ -183,18 +204,23 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     }
 }
 
-/// A longer window of the same samples (5 minutes), for underlyings and watched contracts. Grows to 1,200 samples.
+/// A longer window of the same samples (5 minutes), for underlyings and watched contracts.
+///
+/// Grows to 1,200 samples, 4 bytes each. One thread.
 package struct SpreadRing: Sendable {
+    /// Samples in the window: 5 minutes at 250 ms.
     package static let window = 1_200
     private var ring: [Float] = []
     private var head = 0
 
+    /// Without samples.
     package init() {}
 
     /// Adds one value `count` times.
     package mutating func add(_ value: Float, count: Int) {
         for _ in 0..<min(count, Self.window) {
             if ring.count < Self.window {
+                if ring.isEmpty { ring.reserveCapacity(Self.window) }
                 ring.append(value)
             } else {
                 ring[head] = value
@@ -214,11 +240,13 @@ package struct SpreadRing: Sendable {
 }
 
 extension SpreadRing: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(ring)
         writer.write(Int64(head))
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         ring = try reader.readArray()
         let head = try reader.read(Int64.self)

@@ -18,6 +18,7 @@ package struct SessionStats: Hashable, Sendable, BitwiseCopyable {
     /// Quote events.
     @usableFromInline package var quotes: Int64 = 0
 
+    /// Before the first event.
     package init() {}
 
     /// Takes a trade that its class allows; counts it in any case.
@@ -62,6 +63,8 @@ package struct SessionStats: Hashable, Sendable, BitwiseCopyable {
     package var open: Price? { openPrice == .zero ? nil : openPrice }
     /// Highest *eligible* trade.
     package var high: Price? { highPrice == .zero ? nil : highPrice }
+    /// Lowest *eligible* trade.
     package var low: Price? { lowPrice == .zero ? nil : lowPrice }
+    /// Last *last* trade.
     package var last: Price? { lastPrice == .zero ? nil : lastPrice }
 }

@@ -4,10 +4,12 @@
 /// shares; 24 bytes; one thread.
 @frozen
 package struct SessionVWAP: Hashable, Sendable, BitwiseCopyable {
+    /// Shares so far.
     @usableFromInline package var weight = 0.0
     @usableFromInline var mean = 0.0
     @usableFromInline var squares = 0.0
 
+    /// Before the first print.
     package init() {}
 
     /// Adds a print; one without size changes nothing.

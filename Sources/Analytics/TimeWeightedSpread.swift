@@ -15,11 +15,14 @@ package struct TimeWeightedSpread: Sendable, BitwiseCopyable {
     @usableFromInline var since: Int32 = 0
     /// RTH time with a two-sided quote.
     @usableFromInline package var twoSidedMillis: UInt32 = 0
+    /// Of it with ask = bid.
     @usableFromInline package var lockedMillis: UInt32 = 0
+    /// Of it with ask < bid.
     @usableFromInline package var crossedMillis: UInt32 = 0
 
     @usableFromInline static let none = Int64.min
 
+    /// Before the first quote.
     package init() {}
 
     /// Takes a quote at its exchange time; one older than what was added stands from there on.

@@ -40,7 +40,12 @@ extension UnderlyingAnalytics {
     package mutating func advance(to instant: Instant) {
         while nextBoundary <= instant, nextBoundary != .distantFuture { _ = fireNextBoundary() }
         bars.advance(to: instant)
-        let (value, count) = state.sampler.advance(to: instant, of: state.day, settings.sampling)
+        sampleSpread(to: instant)
+    }
+
+    /// Adds the spread samples due up to and including `received`, before a read of `sampler` or `longWindow`.
+    package mutating func sampleSpread(to received: Instant) {
+        let (value, count) = state.sampler.advance(to: received, of: state.day, settings.sampling)
         if count > 0, settings.keepsLongWindow { longWindow.add(value, count: count) }
     }
 
@@ -51,6 +56,7 @@ extension UnderlyingAnalytics {
     /// Session VWAP with its deviation.
     package var vwap: SessionVWAP { state.barPart.vwap.merged(with: state.vwap) }
 
+    /// What VWAP and session statistics were made of.
     package var vwapSource: VWAPSource {
         if state.barPart.vwap.weight > 0 { return .bars }
         return state.vwap.weight > 0 ? .trades : .none
@@ -75,8 +81,13 @@ extension UnderlyingAnalytics {
 
     /// Spread samples of the last 10 s, as of the last `advance` or quote.
     package var sampler: NBBOSampler { state.sampler }
-    /// As of the last quote: `advance` a copy to read it at an instant.
-    package var spread: TimeWeightedSpread { state.spread }
+    /// The time-weighted spread up to `instant`.
+    package func spread(at instant: Instant) -> TimeWeightedSpread {
+        var spread = state.spread
+        spread.advance(to: instant, of: state.day)
+        return spread
+    }
+
     /// Pinned at a limit band with a one-sided quote.
     package var isHaltSuspected: Bool { state.halt.isSuspected }
     /// Events of an earlier day, or of closed time.
@@ -88,7 +99,7 @@ extension UnderlyingAnalytics {
     package func checkpoint(at instant: Instant) -> SymbolCheckpoint {
         var copy = self
         copy.advance(to: instant)
-        copy.state.spread.advance(to: instant, of: copy.state.day)
+        let spread = copy.spread(at: instant)
         let session = copy.session
         let vwap = copy.vwap
         return SymbolCheckpoint(
@@ -105,9 +116,9 @@ extension UnderlyingAnalytics {
             last: session.last,
             trades: session.trades,
             quotes: session.quotes,
-            twas: copy.state.spread.mean,
-            lockedShare: copy.state.spread.lockedShare,
-            crossedShare: copy.state.spread.crossedShare,
+            twas: spread.mean,
+            lockedShare: spread.lockedShare,
+            crossedShare: spread.crossedShare,
             rvol: nil,
             rvolMinute: nil,
             rvSession: copy.bars.realisedVolatility(),
@@ -117,6 +128,7 @@ extension UnderlyingAnalytics {
 }
 
 extension UnderlyingAnalytics: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(kind.rawValue)
         writer.write(settings)
@@ -125,6 +137,7 @@ extension UnderlyingAnalytics: Checkpointable {
         longWindow.save(to: &writer)
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         guard let kind = InstrumentKind(rawValue: try reader.read()) else {
             throw StateError(offset: 0, expected: "an instrument kind")

@@ -4,10 +4,12 @@ package import Primitives
 /// How an underlying is analysed.
 @frozen
 package struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
+    /// Grid and staleness of spread samples.
     package var sampling: NBBOSampling
     /// Keep the 5-minute window of spread samples as well.
     package var keepsLongWindow: Bool
 
+    /// States both.
     @inlinable
     package init(sampling: NBBOSampling = .equity, keepsLongWindow: Bool = true) {
         self.sampling = sampling
@@ -21,15 +23,19 @@ package struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
 /// due (`nextBoundary`, `fireNextBoundary`), so that receive time never runs past a bar that is still open. A new
 /// trading day begins with its first event. A value: a read at another instant is done on a copy. One thread.
 package struct UnderlyingAnalytics: Sendable {
+    /// How it is analysed, for its life.
     package let settings: AnalyticsSettings
+    /// Equity or index.
     package let kind: InstrumentKind
+    /// The day's bars and their ATR.
     @usableFromInline package var bars = MinuteBars()
+    /// Spread samples of the last 5 minutes.
     @usableFromInline package var longWindow = SpreadRing()
     @usableFromInline var state = State()
 
     /// The part of fixed size: saved whole.
     @usableFromInline
-    struct State: BitwiseCopyable {
+    struct State: Sendable, BitwiseCopyable {
         @usableFromInline var day = TradingDay.none
         @usableFromInline var session = SessionStats()
         @usableFromInline var vwap = SessionVWAP()
@@ -51,7 +57,7 @@ package struct UnderlyingAnalytics: Sendable {
 
     /// What the provider's bars say of the stretch before the first trade of ours.
     @usableFromInline
-    struct BarPart: BitwiseCopyable {
+    struct BarPart: Sendable, BitwiseCopyable {
         @usableFromInline var stats = SessionStats()
         @usableFromInline var vwap = SessionVWAP()
         /// Last minute taken, −1 for none.
@@ -67,6 +73,7 @@ package struct UnderlyingAnalytics: Sendable {
         }
     }
 
+    /// Before the first event.
     package init(kind: InstrumentKind, settings: AnalyticsSettings = AnalyticsSettings()) {
         self.kind = kind
         self.settings = settings
@@ -94,7 +101,10 @@ package struct UnderlyingAnalytics: Sendable {
         in window: SessionWindow,
         received: Instant
     ) -> Instant? {
-        guard enter(window, received) else { return nil }
+        guard enter(window, received) else {
+            if window.kind == .closed, tradeClass.contains(.last) { state.lastTrade = trade }
+            return nil
+        }
         var tradeClass = tradeClass
         if trade.price.micros <= 0 {
             state.unpricedTrades &+= 1
@@ -118,7 +128,10 @@ package struct UnderlyingAnalytics: Sendable {
     /// Takes a quote of any quality.
     @inlinable
     package mutating func quoted(_ quote: Quote, in window: SessionWindow, received: Instant) {
-        guard enter(window, received) else { return }
+        guard enter(window, received) else {
+            if window.kind == .closed { state.quote = quote }
+            return
+        }
         if window.kind == .rth { state.session.quotes &+= 1 }
         let (value, count) = state.sampler.quoted(
             quote,
@@ -144,7 +157,7 @@ package struct UnderlyingAnalytics: Sendable {
         in window: SessionWindow,
         received: Instant
     ) -> Instant? {
-        guard enter(window, received), value.value.micros > 0 else { return nil }
+        guard value.value.micros > 0, enter(window, received) else { return nil }
         state.value = value
         if window.kind == .rth {
             state.session.extend(high: value.value, low: value.value)

@@ -5,6 +5,7 @@ package import Primitives
 /// First true range = high − low; seeded with the mean of the first 14, then (13·ATR + TR)/14. 32 bytes; one thread.
 @frozen
 package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
+    /// Bars in the average.
     package static let period: Int32 = 14
 
     /// Bars taken so far.
@@ -12,9 +13,12 @@ package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
     private var previousClose = Price.zero
     /// The sum of true ranges up to the 14th, then the average, in micros.
     private var state = 0.0
-    /// 0.1·ATR in micros rounded half up, once a bar; 0 while the ATR is unknown. The only statistic that triggers.
+    /// 0.1·ATR in micros rounded half up, once a bar; 0 while the ATR is unknown.
+    ///
+    /// The only statistic that triggers.
     package private(set) var tenthMicros: Int64 = 0
 
+    /// Before the first bar.
     package init() {}
 
     /// Takes the next complete bar.

@@ -26,6 +26,7 @@ package struct DuplicateWindow: Sendable {
     /// The greatest sequence in the window.
     @usableFromInline var maximum = Int64.min
 
+    /// Remembers nothing.
     package init() {}
 
     /// Remembers a key and tells what it is.
@@ -83,12 +84,14 @@ package struct DuplicateWindow: Sendable {
 }
 
 extension DuplicateWindow: Checkpointable {
+    /// Appends the whole state.
     package func save(to writer: inout StateWriter) {
         writer.write(sequences)
         writer.write(tags)
         writer.write(Int64(next))
     }
 
+    /// Takes up a saved state.
     package init(restoring reader: inout StateReader) throws(StateError) {
         sequences = try reader.readArray()
         tags = try reader.readArray()

@@ -3,8 +3,10 @@ package import Primitives
 /// A day of the Gregorian calendar, as a count of days since 1970-01-01.
 @frozen
 package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
+    /// Days since 1970-01-01, which is 0.
     package var daysSinceEpoch: Int32
 
+    /// The day so many days after 1970-01-01.
     @inlinable
     package init(daysSinceEpoch: Int32) { self.daysSinceEpoch = daysSinceEpoch }
 
@@ -23,6 +25,7 @@ package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
         daysSinceEpoch = era * 146_097 + dayOfEra - 719_468
     }
 
+    /// Earlier.
     @inlinable
     package static func < (a: CivilDate, b: CivilDate) -> Bool { a.daysSinceEpoch < b.daysSinceEpoch }
 
@@ -39,6 +42,7 @@ package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
     }
 
+    /// The day as a decimal number, 20260102.
     package var yyyymmdd: Int32 {
         let (year, month, day) = components
         return year * 10_000 + month * 100 + day
@@ -47,6 +51,7 @@ package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// 0 is Sunday, 6 is Saturday.
     package var weekday: Int32 { (daysSinceEpoch + 4) % 7 }
 
+    /// The day so many days later.
     package func adding(days: Int32) -> CivilDate { CivilDate(daysSinceEpoch: daysSinceEpoch + days) }
 }
 

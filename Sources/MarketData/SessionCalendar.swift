@@ -18,17 +18,24 @@ package enum SessionKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 /// A set of sessions, as a plan names them.
 @frozen
 package struct SessionSet: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// One bit a `SessionKind`.
     package var rawValue: UInt8
 
+    /// The set with these bits.
     @inlinable
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// The set of one.
     @inlinable
     package init(_ kind: SessionKind) { rawValue = 1 << kind.rawValue }
 
+    /// 20:00 to 04:00.
     package static let overnight = SessionSet(.overnight)
+    /// 04:00 to 09:30.
     package static let pre = SessionSet(.pre)
+    /// Regular trading hours.
     package static let rth = SessionSet(.rth)
+    /// The close to 20:00.
     package static let post = SessionSet(.post)
 
     /// Whether an event in a session of this kind counts.
@@ -41,6 +48,7 @@ package struct SessionSet: OptionSet, Hashable, Sendable, BitwiseCopyable {
 package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
     /// The date in New York as yyyymmdd; 0 before any day is known.
     package var date: Int32
+    /// Closes at 13:00.
     package var isEarlyClose: Bool
     /// 04:00.
     package var preOpen: Instant
@@ -51,6 +59,7 @@ package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
     /// 20:00, or 17:00.
     package var postClose: Instant
 
+    /// States a day.
     package init(
         date: Int32,
         isEarlyClose: Bool,
@@ -87,12 +96,16 @@ package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
 /// Time on a closed day belongs to the next trading day, the evening of an early close up to 20:00 to the day itself.
 @frozen
 package struct SessionWindow: Hashable, Sendable, BitwiseCopyable {
+    /// Included.
     package var start: Instant
     /// Excluded.
     package var end: Instant
+    /// The session that it is, or is a part of.
     package var kind: SessionKind
+    /// The trading day that it counts for.
     package var day: TradingDay
 
+    /// States a window.
     package init(start: Instant, end: Instant, kind: SessionKind, day: TradingDay) {
         self.start = start
         self.end = end
@@ -100,6 +113,7 @@ package struct SessionWindow: Hashable, Sendable, BitwiseCopyable {
         self.day = day
     }
 
+    /// Whether `instant` lies in it.
     @inlinable
     package func contains(_ instant: Instant) -> Bool { instant >= start && instant < end }
 }
@@ -113,12 +127,14 @@ package struct CalendarOverrides: Hashable, Sendable {
     /// Open until 16:00 against table or rule, yyyymmdd.
     package var fullDays: [Int32]
 
+    /// States the exceptions.
     package init(closed: [Int32] = [], earlyCloses: [Int32] = [], fullDays: [Int32] = []) {
         self.closed = closed
         self.earlyCloses = earlyCloses
         self.fullDays = fullDays
     }
 
+    /// No exception.
     package static let none = CalendarOverrides()
 }
 
@@ -127,8 +143,10 @@ package struct CalendarOverrides: Hashable, Sendable {
 /// 2024–2027 are a table; other years since 2007 follow the exchange's rules and a list of ad hoc closures. Closures
 /// that nobody could foresee come as `overrides`. Pure; any thread. Use a `SessionClock` where events are placed.
 package struct SessionCalendar: Hashable, Sendable {
+    /// What wins over table and rules.
     package var overrides: CalendarOverrides
 
+    /// A calendar with exceptions.
     package init(overrides: CalendarOverrides = .none) { self.overrides = overrides }
 
     /// How a day is traded.
@@ -138,6 +156,7 @@ package struct SessionCalendar: Hashable, Sendable {
         case early
     }
 
+    /// How `date` is traded.
     package func kind(of date: CivilDate) -> DayKind {
         let day = date.yyyymmdd
         if overrides.closed.contains(day) { return .closed }
@@ -242,8 +261,10 @@ package struct SessionCalendar: Hashable, Sendable {
 
 // Days as data (feeds.md 7), and the rules for other years.
 extension SessionCalendar {
+    /// Years that the table covers.
     package static let tableYears: ClosedRange<Int32> = 2024...2027
 
+    /// Full closures, yyyymmdd.
     package static let tableClosed: [Int32] = [
         20_240_101, 20_240_115, 20_240_219, 20_240_329, 20_240_527, 20_240_619, 20_240_704, 20_240_902, 20_241_128,
         20_241_225,
@@ -255,6 +276,7 @@ extension SessionCalendar {
         20_271_224,
     ]
 
+    /// Days that close at 13:00, yyyymmdd.
     package static let tableEarly: [Int32] = [
         20_240_703, 20_241_129, 20_241_224, 20_250_703, 20_251_128, 20_251_224, 20_261_127, 20_261_224, 20_271_126,
     ]

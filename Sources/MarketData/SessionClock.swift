@@ -4,10 +4,12 @@ package import Primitives
 ///
 /// Owned by one core; not shared.
 package struct SessionClock: Sendable {
+    /// What it falls back to.
     package let calendar: SessionCalendar
     @usableFromInline var current: SessionWindow
     @usableFromInline var other: SessionWindow
 
+    /// A clock with nothing at hand yet.
     package init(_ calendar: SessionCalendar) {
         self.calendar = calendar
         current = SessionWindow(start: .zero, end: .zero, kind: .closed, day: .none)
@@ -21,6 +23,7 @@ package struct SessionClock: Sendable {
         return turn(to: instant)
     }
 
+    /// The session at `instant`.
     @inlinable
     package mutating func session(at instant: Instant) -> SessionKind { window(at: instant).kind }
 

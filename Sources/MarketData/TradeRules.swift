@@ -1,8 +1,10 @@
 /// What a trade may update (analytics.md 3).
 @frozen
 package struct TradeClass: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    /// One bit a measure.
     package var rawValue: UInt8
 
+    /// The class with these bits.
     @inlinable
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -48,9 +50,9 @@ package struct TradeRules: Hashable, Sendable {
         for id: UInt8 in [201, 203, 205, 207] { set(.option, id, blocks: [.counted, .eligible, .last, .cancel]) }
     }
 
-    /// Replaces what a condition blocks; `outsideRTH` where that differs. `cancel` marks the trade as a cancel instead.
+    /// Replaces what a condition blocks.
     ///
-    /// An index has no conditions: setting one does nothing.
+    /// `outsideRTH` says where that differs; `cancel` among the blocked marks the trade as a cancel instead. An index has no conditions: setting one does nothing.
     package mutating func set(
         _ kind: InstrumentKind,
         _ id: UInt8,

@@ -30,7 +30,9 @@ struct RecordedEvent {
     var event: MarketEvent
 }
 
-/// A crude reader of the tapes' own shape: flat objects, no escapes, plain decimals. Not a decoder of what a feed may send.
+/// A crude reader of the tapes' own shape: flat objects, no escapes, plain decimals.
+///
+/// Not a decoder of what a feed may send.
 struct RecordedTape {
     private var names: [UInt64: String] = [:]
 
