@@ -34,7 +34,6 @@ extension PlanBook {
 
     /// The plan entered, or moved to another group while entered: its extremes run from the next x on.
     mutating func beginManaging(_ record: inout PlanRecord) {
-        if record.carriedX == 0 { record.carriedX = record.entryX }
         record.since = index.groups[Int(record.group)].sequence
         record.hasExtremes = true
         index.openExtremes(Self.stream(of: record), since: record.since)

@@ -245,7 +245,10 @@ package struct PlanBook: Sendable {
         let wasEntered = record.state == .entered
         let start = out.count
         record.step(step, targets: table.targets(of: record), into: &out)
-        if record.state == .entered, !wasEntered { beginManaging(&record) }
+        if record.state == .entered, !wasEntered {
+            record.carriedX = record.entryX
+            beginManaging(&record)
+        }
         settle(slot, record)
         keepHits(out[start...], of: slot)
     }
