@@ -181,6 +181,7 @@ package struct PlanBook: Sendable {
                 arm(timer.slot, into: &out)
             }
         }
+        dropDeadTimers()
     }
 
     mutating func restoreCounts(late: Int, unfit: Int, frozen: Int) {

@@ -93,7 +93,7 @@ extension PlanBookPropertyTests {
         }
     }
 
-    /// The mirror image of a long is a short: all prices turned over zero's stand-in, bids for asks.
+    /// The mirror image of a long is a short: all prices turned over a middle, bids for asks.
     @Test func theMirrorImageOfALongIsAShort() {
         for seed: UInt64 in 1...150 {
             var script = PlanScript(seed: seed)
@@ -145,7 +145,8 @@ extension PlanBookPropertyTests {
                     if case .hit(let hit) = outcome { return hit.kind == .expired && hit.time <= event.received }
                     return true
                 }, "\(place)")
-                #expect(book.nextDue > event.received, "\(place)")
+                // Only a command can set a boundary that has passed already; the next input fires it.
+                if event.isMarket { #expect(book.nextDue > event.received, "\(place)") }
             }
         }
     }

@@ -20,6 +20,13 @@ struct PlanEvent {
     var received: Instant
     var band: Price
 
+    var isMarket: Bool {
+        switch action {
+        case .trade, .quote: true
+        default: false
+        }
+    }
+
     /// The same with the instrument's standing quote told to the book, as a core does.
     func standing(on quotes: [SymbolID: StandingQuote]) -> PlanEvent {
         var event = self
