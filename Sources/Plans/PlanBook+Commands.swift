@@ -66,6 +66,7 @@ extension PlanBook {
             carryOn(slot, old: old, placement, received: received)
             out.append(.status(table.records[Int(slot)].status(handle, .amended)))
         }
+        dropDeadTimers()
     }
 
     /// Ends an open plan.

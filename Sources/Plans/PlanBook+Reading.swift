@@ -23,6 +23,34 @@ package struct PlanSnapshot: Hashable, Sendable {
     package var adverse: Price?
     /// Receive time at which it ends, nil for never.
     package var expiry: Instant?
+
+    package init(
+        version: Int32,
+        state: PlanState,
+        stop: Price,
+        entryPrice: Price?,
+        filled: Fraction,
+        remaining: Fraction,
+        targetsHit: Int,
+        hits: [PlanHit],
+        lastX: Price?,
+        favourable: Price?,
+        adverse: Price?,
+        expiry: Instant?
+    ) {
+        self.version = version
+        self.state = state
+        self.stop = stop
+        self.entryPrice = entryPrice
+        self.filled = filled
+        self.remaining = remaining
+        self.targetsHit = targetsHit
+        self.hits = hits
+        self.lastX = lastX
+        self.favourable = favourable
+        self.adverse = adverse
+        self.expiry = expiry
+    }
 }
 
 extension PlanBook {

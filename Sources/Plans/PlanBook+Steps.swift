@@ -34,7 +34,6 @@ extension PlanBook {
 
     /// The plan entered, or moved to another group while entered: its extremes run from the next x on.
     mutating func beginManaging(_ record: inout PlanRecord) {
-        if record.carriedX == 0 { record.carriedX = record.entryX }
         record.since = index.groups[Int(record.group)].sequence
         record.hasExtremes = true
         index.openExtremes(Self.stream(of: record), since: record.since)
@@ -55,7 +54,13 @@ extension PlanBook {
             table.records[Int(slot)].state = record.state
             openCount -= 1
             table.countLive(record, by: -1)
+            dropDeadTimers()
         }
+    }
+
+    /// Keeps `nextDue` exact: the next timer is one that still counts.
+    mutating func dropDeadTimers() {
+        while let next = timers.first, !isValid(next) { _ = timers.pop(upTo: Instant(nanos: next.boundary)) }
     }
 
     /// Takes a plan out of its group; what the group knew of it is carried in the record.

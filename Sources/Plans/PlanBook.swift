@@ -181,6 +181,7 @@ package struct PlanBook: Sendable {
                 arm(timer.slot, into: &out)
             }
         }
+        dropDeadTimers()
     }
 
     mutating func restoreCounts(late: Int, unfit: Int, frozen: Int) {
@@ -245,7 +246,10 @@ package struct PlanBook: Sendable {
         let wasEntered = record.state == .entered
         let start = out.count
         record.step(step, targets: table.targets(of: record), into: &out)
-        if record.state == .entered, !wasEntered { beginManaging(&record) }
+        if record.state == .entered, !wasEntered {
+            record.carriedX = record.entryX
+            beginManaging(&record)
+        }
         settle(slot, record)
         keepHits(out[start...], of: slot)
     }

@@ -31,6 +31,8 @@ struct TimerHeap {
     /// The next boundary, `Instant.distantFuture` where there is none.
     var nextDue: Instant { Instant(nanos: timers.first?.boundary ?? .max) }
 
+    var first: Timer? { timers.first }
+
     mutating func push(_ timer: Timer) {
         if timers.count == timers.capacity { timers.reserveCapacity(timers.count + timers.count / 4 + 4) }
         timers.append(timer)
