@@ -1,6 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Whether the executables get jemalloc as their allocator.
+///
+/// Sanitizer builds set `STRIKETAPE_NO_JEMALLOC=1`: a sanitizer brings its own malloc.
+let withJemalloc = Context.environment["STRIKETAPE_NO_JEMALLOC"] == nil
+
 /// The settings that every target of ours has: the coming language's rules now, and no warning left standing.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -22,18 +27,47 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "striketape",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
     targets: [
+        // Level 0
+        .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
         // Level 1
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
+        library("Telemetry", ["Primitives", .product(name: "Logging", package: "swift-log")]),
         // Level 4
         library("Wire", ["Primitives", "MarketData"]),
         // Level 6
         library("Bus", ["MarketData", "Wire"]),
+        // Level 8
+        library(
+            "Application",
+            [
+                "Primitives", "Telemetry", "Wire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ]
+        ),
+        // Level 9
+        .executableTarget(
+            name: "striketape",
+            dependencies: [
+                "Application", "Telemetry",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + (withJemalloc ? ["CJemalloc"] : []),
+            swiftSettings: strict + (withJemalloc ? [.define("JEMALLOC")] : [])
+        ),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
+        tests("TelemetryTests", ["Telemetry", "Primitives", .product(name: "Logging", package: "swift-log")]),
+        tests("ApplicationTests", ["Application", "Telemetry"]),
+        tests("TidyTests", []),
     ]
 )
