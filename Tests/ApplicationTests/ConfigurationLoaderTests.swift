@@ -187,6 +187,9 @@ import Testing
 
     @Test func foreignVariablesAreLeftAlone() {
         #expect(problems(nil, ["STRIKETAPE_SERVICE_HOST": "10.0.0.1", "STRIKETAPE_PORT_8700_TCP": "tcp://x"]) == [])
+        #expect(problems(nil, ["STRIKETAPE_DATA": "/data", "STRIKETAPE_BIN": "x", "STRIKETAPE_CONFIG": "y"]) == [])
+        #expect(problems(nil, ["STRIKETAPE_ENGINE_WHATEVER": "1"]).count == 1)
+        #expect(problems(nil, ["STRIKETAPE_GATWAY_API_KEY": "1"]).count == 1)
     }
 
     @Test func saysWhatALiveRunLacks() throws {

@@ -80,7 +80,8 @@ import Testing
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let status = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) | Glibc.listen(descriptor, 1) | getsockname(descriptor, generic, &length)
+                bind(descriptor, generic, length) | Glibc.listen(descriptor, 1)
+                    | getsockname(descriptor, generic, &length)
             }
         }
         try #require(status == 0)

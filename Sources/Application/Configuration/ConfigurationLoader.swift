@@ -95,8 +95,9 @@ package struct ConfigurationLoader {
                 values[key.name] = (.text(value), .environment(variable))
             } else if variable.hasSuffix("_FILE"), let key = byVariable[String(variable.dropLast("_FILE".count))] {
                 readSecretFile(key, variable: variable, path: value)
-            } else if !ConfigurationSchema.isForeign(variable) {
+            } else {
                 let known = Suggestion.nearest(to: variable, among: byVariable.keys)
+                guard known != nil || ConfigurationSchema.isMeantAsKey(variable) else { continue }
                 refuse(variable, "is no variable of ours" + Suggestion.sentence(known), .environment(variable))
             }
         }

@@ -5,12 +5,13 @@ package enum ConfigurationSchema {
     /// What every environment variable of ours starts with.
     package static let environmentPrefix = "STRIKETAPE_"
 
-    /// Variables with our prefix that are no keys: the test data, the choice of allocator at build time, the
-    /// configuration file, and what Kubernetes sets by itself for a service of our name.
-    static func isForeign(_ variable: String) -> Bool {
+    /// Whether a variable with our prefix that is no key was meant to be one: it names a section of ours.
+    ///
+    /// Others are left alone: tests and builds have variables of their own, and Kubernetes sets
+    /// `STRIKETAPE_SERVICE_HOST` and its like for a service of our name.
+    static func isMeantAsKey(_ variable: String) -> Bool {
         let rest = variable.dropFirst(environmentPrefix.count)
-        return ["DATA", "NO_JEMALLOC", "CONFIG", "PORT"].contains(rest) || rest.hasPrefix("SERVICE_")
-            || rest.hasPrefix("PORT_")
+        return sections.contains { rest.hasPrefix($0.name.uppercased() + "_") }
     }
 
     /// All keys, grouped by section, in the order of the commented file.
