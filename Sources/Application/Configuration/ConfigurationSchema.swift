@@ -1,0 +1,259 @@
+internal import Telemetry
+
+/// Every key there is: the one place that names, explains, bounds and defaults them.
+package enum ConfigurationSchema {
+    /// What every environment variable of ours starts with.
+    package static let environmentPrefix = "STRIKETAPE_"
+
+    /// Whether a variable with our prefix that is no key was meant to be one: it names a section of ours.
+    ///
+    /// Others are left alone: tests and builds have variables of their own, and Kubernetes sets
+    /// `STRIKETAPE_SERVICE_HOST` and its like for a service of our name.
+    static func isMeantAsKey(_ variable: String) -> Bool {
+        let rest = variable.dropFirst(environmentPrefix.count)
+        return sections.contains { rest.hasPrefix($0.name.uppercased() + "_") }
+    }
+
+    /// All keys, grouped by section, in the order of the commented file.
+    package static let keys: [ConfigurationKey] = provider + store + engine + quotes + servers + log
+
+    static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
+
+    /// What each section is about, for the commented file.
+    static let sections: [(name: String, help: String)] = [
+        ("polygon", "The market data provider."),
+        ("redis", "The bus that other programs read."),
+        ("state", "What survives a restart."),
+        ("engine", "Clock, threads and limits of the engine."),
+        ("nbbo", "How quotes are sampled."),
+        ("feed", "When a feed counts as too late."),
+        ("gateway", "The public listener: page, WebSocket and HTTP."),
+        ("admin", "Health and metrics; never reachable from outside."),
+        ("simulate", "The simulated provider; never reachable from outside."),
+        ("log", "Lines on standard error."),
+    ]
+
+    private static let provider: [ConfigurationKey] = [
+        .url(
+            "polygon.url",
+            \.polygon.url,
+            schemes: ["wss", "ws"],
+            default: "wss://socket.massive.com",
+            isSecret: false,
+            "Where the provider's sockets are; ws:// only on loopback."
+        ),
+        .secret("polygon.apiKey", \.polygon.apiKey, minimum: 8, "Key of the provider; better in a file, see above."),
+        .list(
+            "polygon.symbols",
+            \.polygon.symbols,
+            allowed: "letters, digits and . : - / in each, at most 24 characters",
+            default: "[SPY, QQQ]",
+            item: { isSymbol($0) ? $0 : nil },
+            text: { $0 },
+            "Underlyings to follow; an index with its prefix: I:SPX."
+        ),
+        .list(
+            "polygon.markets",
+            \.polygon.markets,
+            allowed: "stocks, options, indices",
+            default: "[stocks]",
+            item: { Configuration.Market(rawValue: $0) },
+            text: { $0.rawValue },
+            "Clusters to connect to, one socket each; the key must be entitled to them."
+        ),
+    ]
+
+    private static let store: [ConfigurationKey] = [
+        .url(
+            "redis.url",
+            \.redis.url,
+            schemes: ["redis", "unix"],
+            default: "",
+            isSecret: true,
+            "redis://user:password@host:port/db or unix:///path; without it an in-memory bus serves this process only."
+        ),
+        ConfigurationKey(
+            name: "state.dir",
+            help: "Directory of tape, commit log, plans and checkpoints.",
+            allowed: "a path",
+            defaultText: "state",
+            isSecret: false,
+            read: { input, configuration in
+                guard case .text(let text) = input, !text.isEmpty, !text.utf8.contains(0) else { return "is no path" }
+                configuration.state.dir = text
+                return nil
+            },
+            show: { ConfigurationKey.yaml($0.state.dir) }
+        ),
+    ]
+
+    private static let engine: [ConfigurationKey] = [
+        .choice(
+            "engine.clock",
+            \.engine.clock,
+            default: .wall,
+            "Receive time of a live run; exchange is for recorded tapes and is refused with a feed that isn't on loopback."
+        ),
+        ConfigurationKey(
+            name: "engine.shards",
+            help: "Threads that run symbols; auto is one less than the processors, at least 1.",
+            allowed: "auto | 1…256",
+            defaultText: "auto",
+            isSecret: false,
+            read: { input, configuration in
+                guard case .text(let text) = input else { return "is not a number" }
+                if text == "auto" {
+                    configuration.engine.shards = nil
+                    return nil
+                }
+                guard let number = Int(text) else { return "is neither auto nor a whole number" }
+                guard (1...256).contains(number) else { return "is out of range" }
+                configuration.engine.shards = number
+                return nil
+            },
+            show: { $0.engine.shards.map(String.init) ?? "auto" }
+        ),
+        .integer(
+            "engine.publishMs",
+            \.engine.publishMs,
+            50...60_000,
+            multipleOf: 50,
+            default: 50,
+            "A conflatable channel is published at most this often; a multiple of the 50 ms clock grid."
+        ),
+        .integer(
+            "engine.checkpointS",
+            \.engine.checkpointS,
+            1...3600,
+            default: 60,
+            "Symbol states are saved this often."
+        ),
+        .integer(
+            "engine.mailboxEvents",
+            \.engine.mailboxEvents,
+            1024...16_777_216,
+            default: 65_536,
+            "Events that may wait for one shard; beyond it the reader waits, and that is counted."
+        ),
+        .integer(
+            "engine.maxPlans",
+            \.engine.maxPlans,
+            1...10_000_000,
+            default: 1_000_000,
+            "Live plans; more are refused."
+        ),
+        .integer(
+            "engine.maxSymbols",
+            \.engine.maxSymbols,
+            1...1_000_000,
+            default: 50_000,
+            "Symbols and option contracts together; events of further ones are dropped and counted."
+        ),
+    ]
+
+    private static let quotes: [ConfigurationKey] = [
+        .integer(
+            "nbbo.sampleMs",
+            \.nbbo.sampleMs,
+            50...10_000,
+            default: 250,
+            "Grid of quote samples, in receive time."
+        ),
+        .integer(
+            "nbbo.staleMs",
+            \.nbbo.staleMs,
+            100...600_000,
+            default: 2000,
+            "An equity quote older than this is stale."
+        ),
+        .integer(
+            "nbbo.optionStaleMs",
+            \.nbbo.optionStaleMs,
+            100...600_000,
+            default: 15_000,
+            "An option quote older than this is stale."
+        ),
+        .integer(
+            "feed.lagMaxMs",
+            \.feed.lagMaxMs,
+            100...600_000,
+            default: 2000,
+            "A feed that lags more makes plans blind."
+        ),
+    ]
+
+    private static let servers: [ConfigurationKey] = [
+        .address(
+            "gateway.listen",
+            \.gateway.listen,
+            default: "127.0.0.1:8700",
+            "Public listener; an address beyond loopback needs gateway.apiKey."
+        ),
+        .secret(
+            "gateway.apiKey",
+            \.gateway.apiKey,
+            minimum: 16,
+            "Key of the callers; without one every caller on loopback is the user local."
+        ),
+        .integer(
+            "gateway.flushMs",
+            \.gateway.flushMs,
+            0...5000,
+            default: 0,
+            "Subscribers are written to this often; 0 at the end of each turn of the loop."
+        ),
+        .integer(
+            "gateway.maxConnections",
+            \.gateway.maxConnections,
+            1...1_000_000,
+            default: 10_000,
+            "Sockets at once; further ones are accepted and closed with 1013."
+        ),
+        .list(
+            "gateway.allowedOrigins",
+            \.gateway.allowedOrigins,
+            allowed: "http(s)://host[:port], exact",
+            default: "[]",
+            item: { isOrigin($0) ? $0 : nil },
+            text: { $0 },
+            "Pages that may connect; empty means pages that the gateway served."
+        ),
+        .list(
+            "gateway.allowedHosts",
+            \.gateway.allowedHosts,
+            allowed: "host[:port], exact",
+            default: "[]",
+            item: { isHost($0) ? $0 : nil },
+            text: { $0 },
+            "Host headers that are answered; empty means the names of the listener."
+        ),
+        .address("admin.listen", \.admin.listen, default: "127.0.0.1:8701", "Admin listener, on loopback."),
+        .address("simulate.listen", \.simulate.listen, default: "127.0.0.1:8702", "Simulated provider, on loopback."),
+    ]
+
+    private static let log: [ConfigurationKey] = [
+        .choice("log.level", \.log.level, default: .info, "The least severe event that is logged."),
+        .choice("log.format", \.log.format, default: .logfmt, "Form of a line."),
+    ]
+
+    private static func isSymbol(_ text: String) -> Bool {
+        guard let first = text.utf8.first, isAlphanumeric(first), text.utf8.count <= 24 else { return false }
+        return text.utf8.allSatisfy { isAlphanumeric($0) || ".:-/".utf8.contains($0) }
+    }
+
+    private static func isOrigin(_ text: String) -> Bool {
+        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
+            return isHost(String(text.dropFirst(scheme.count)))
+        }
+        return false
+    }
+
+    private static func isHost(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 255
+            && text.utf8.allSatisfy { isAlphanumeric($0) || ".:-[]".utf8.contains($0) }
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+    }
+}
