@@ -22,7 +22,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "striketape",
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0")
+    ],
     targets: [
+        // Level 0
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // Level 1
         library("Primitives"),
         // Level 2
@@ -31,9 +37,14 @@ let package = Package(
         library("Wire", ["Primitives", "MarketData"]),
         // Level 6
         library("Bus", ["MarketData", "Wire"]),
+        library(
+            "Journal",
+            ["Primitives", "MarketData", "Wire", "CZstd", "COpenSSL", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
+        tests("JournalTests", ["Journal", "Primitives", "MarketData", "Wire"]),
     ]
 )
