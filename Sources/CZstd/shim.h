@@ -1,0 +1,6 @@
+#ifndef STRIKETAPE_CZSTD_SHIM_H
+#define STRIKETAPE_CZSTD_SHIM_H
+
+#include <zstd.h>
+
+#endif
