@@ -30,10 +30,11 @@ let package = Package(
         // Level 4
         library("Wire", ["Primitives", "MarketData"]),
         // Level 6
-        library("Bus", ["MarketData", "Wire"]),
+        library("Bus", ["Primitives", "MarketData", "Wire"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
+        tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives"]),
     ]
 )
