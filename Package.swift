@@ -23,6 +23,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "striketape",
     targets: [
+        // Level 0: C libraries of the system
+        .systemLibrary(
+            name: "CLibWebSockets",
+            providers: [.apt(["libwebsockets-dev", "libwebsockets-evlib-uv", "libuv1-dev", "libssl-dev"])]
+        ),
         // Level 1
         library("Primitives"),
         // Level 2
@@ -36,5 +41,11 @@ let package = Package(
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
         tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives"]),
+        // Level 5
+        library("Network", ["CLibWebSockets", "Primitives"]),
+
+        tests("PrimitivesTests", ["Primitives"]),
+        tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("NetworkTests", ["Network", "Primitives"]),
     ]
 )

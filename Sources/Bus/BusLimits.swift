@@ -6,7 +6,9 @@ package struct BusLimits: Sendable {
     package var replyMillis: Int64 = 5_000
     /// Entries that a partition of the bus's durable log keeps; older ones go.
     package var logEntriesMax = 10_000
-    /// Messages handed over and not yet taken by the bus's thread. Memory: the caller waits. Redis: durable messages are
+    /// Messages handed over and not yet taken by the bus's thread.
+    ///
+    /// Memory: the caller waits. Redis: durable messages are
     /// read again from the commit log, conflatable ones are dropped; both counted.
     package var backlogMessagesMax = 65_536
     /// Commands that wait for an answer, on either end; more are refused.

@@ -1,6 +1,6 @@
 internal import Wire
 
-/// The channels that somebody watches, each until a moment. Pure.
+/// The channels that somebody watches, each until a moment; pure.
 struct DemandSet {
     private var expiries: [Channel: Int64] = [:]
     private let limit: Int

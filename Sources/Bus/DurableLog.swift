@@ -1,8 +1,8 @@
 package import Wire
 
-/// The engine's commit log as the bus sees it: what a bus that lost messages is filled from. Journal implements it.
+/// The engine's commit log as the bus sees it: what a bus that lost messages is filled from.
 ///
-/// Calls come on a thread of the bus that may wait for the disk.
+/// Journal implements it. Calls come on a thread of the bus that may wait for the disk.
 package protocol DurableLog: AnyObject, Sendable {
     /// The epoch of the log; another value than before says that the log was lost and a new one began.
     var epoch: String { get }
@@ -13,8 +13,10 @@ package protocol DurableLog: AnyObject, Sendable {
     /// Committed messages of the partition, in order of sequence, the first being `from` or the oldest kept after it.
     ///
     /// - Parameters:
+    ///   - partition: 0 to 15.
     ///   - from: the first sequence wanted, at least 1.
     ///   - limit: how many at most.
+    /// - Returns: fewer than `limit`, or none, where the log ends.
     /// - Throws: what hindered the reading; the bus asks again later.
     func messages(of partition: Int, from: Int64, limit: Int) throws -> [Envelope]
 }

@@ -10,7 +10,12 @@ extension HotState {
     /// Takes in a message: a `state` replaces the parts, another message replaces the fields it names.
     ///
     /// The Lua script `RedisScripts.append` does the same; one test suite runs over both.
-    /// - Parameter isOld: the message may be one that the state includes already (a refilled one).
+    ///
+    /// - Parameters:
+    ///   - header: of the message.
+    ///   - fields: its payload's members.
+    ///   - outputClass: its class.
+    ///   - isOld: the message may be one that the state includes already (a refilled one).
     mutating func include(
         _ header: EnvelopeHeader,
         fields: [(key: String, value: [UInt8])],

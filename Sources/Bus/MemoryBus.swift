@@ -16,7 +16,9 @@ package final class MemoryBus: MessageBus, BusLogReader, @unchecked Sendable {
 
     /// Makes a bus without connections.
     ///
-    /// - Parameter log: what a hole in the released messages is filled from; without it a hole is reported as lost.
+    /// - Parameters:
+    ///   - limits: the limits.
+    ///   - log: what a hole in the released messages is filled from; without it a hole is reported as lost.
     package init(limits: BusLimits = BusLimits(), log: (any DurableLog)? = nil) {
         self.limits = limits
         core = MemoryBusCore(limits: limits, log: log)
@@ -97,7 +99,7 @@ package final class MemoryBus: MessageBus, BusLogReader, @unchecked Sendable {
         return try answer.get()
     }
 
-    /// What it did so far. Not from a callback of the bus.
+    /// What it did so far; not from a callback of the bus.
     package func counters() -> BusCounters { queue.sync { core.counters } }
 
     private static func nowMillis() -> Int64 { Int64(DispatchTime.now().uptimeNanoseconds / 1_000_000) }

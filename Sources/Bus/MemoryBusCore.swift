@@ -2,7 +2,7 @@ internal import MarketData
 internal import Primitives
 internal import Wire
 
-/// The state of the memory twin. On the twin's queue only.
+/// The state of the memory twin; on the twin's queue only.
 final class MemoryBusCore: @unchecked Sendable {
     // Unchecked: MemoryBus touches it on its serial queue only.
     private let limits: BusLimits
