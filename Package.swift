@@ -28,24 +28,22 @@ let package = Package(
             name: "CLibWebSockets",
             providers: [.apt(["libwebsockets-dev", "libwebsockets-evlib-uv", "libuv1-dev", "libssl-dev"])]
         ),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         // Level 1
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
         // Level 4
         library("Wire", ["Primitives", "MarketData"]),
+        // Level 5
+        library("Network", ["CLibWebSockets", "Primitives"]),
         // Level 6
-        library("Bus", ["Primitives", "MarketData", "Wire"]),
+        library("Bus", ["CHiredis", "Primitives", "MarketData", "Wire", "Network"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
-        tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives"]),
-        // Level 5
-        library("Network", ["CLibWebSockets", "Primitives"]),
-
-        tests("PrimitivesTests", ["Primitives"]),
-        tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives", "Network"]),
         tests("NetworkTests", ["Network", "Primitives"]),
     ]
 )
