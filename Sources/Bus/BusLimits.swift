@@ -35,6 +35,8 @@ package struct BusCounters: Sendable, Equatable {
     package var droppedConflatable: Int64 = 0
     /// Durable messages that the bus had already.
     package var duplicates: Int64 = 0
+    /// Durable messages not kept in memory, to be read from the commit log.
+    package var spilled: Int64 = 0
     /// Times that the bus missed the message before.
     package var holes: Int64 = 0
     /// Durable messages appended from the commit log.

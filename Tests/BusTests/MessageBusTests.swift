@@ -9,7 +9,7 @@ import Wire
     private let plan = Channel(.plan, "p_7Q2")
     private let spy = Channel(.symbol, "SPY")
 
-    @Test(arguments: BusKind.allCases) func deliversInOrderPerChannel(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func deliversInOrderPerChannel(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             let plans = (0..<20).map { Channel(.plan, "p_\($0)") }
             try await bus.gatewayBus.subscribe(plans + [spy])
@@ -29,7 +29,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func deliversOnlyWhatIsSubscribed(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func deliversOnlyWhatIsSubscribed(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             let other = Channel(.plan, "p_other")
             var writer = EnvelopeWriter()
@@ -53,7 +53,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func keepsTheHotState(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func keepsTheHotState(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()
             try await bus.gatewayBus.subscribe([plan, spy])
@@ -83,7 +83,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func stateReplacesTheHotStateAndIsNotPublished(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func stateReplacesTheHotStateAndIsNotPublished(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()
             try await bus.gatewayBus.subscribe([plan])
@@ -105,7 +105,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func anotherEpochBeginsAnotherState(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func anotherEpochBeginsAnotherState(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()
             try await bus.gatewayBus.subscribe([spy])
@@ -118,7 +118,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func aDuplicateIsShownOnce(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func aDuplicateIsShownOnce(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()
             try await bus.gatewayBus.subscribe([plan])
@@ -133,7 +133,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func aHoleIsFilledFromTheCommitLog(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func aHoleIsFilledFromTheCommitLog(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()
             try await bus.gatewayBus.subscribe([plan])
@@ -148,7 +148,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func whatTheCommitLogLostIsReported(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func whatTheCommitLogLostIsReported(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()
             try await bus.gatewayBus.subscribe([plan])
@@ -165,7 +165,7 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func demandIsToldAndEnds(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func demandIsToldAndEnds(kind: BusKind) async throws {
         var limits = BusLimits()
         limits.wantMillis = 300
         try await withBus(kind, limits: limits) { bus in
@@ -177,12 +177,12 @@ import Wire
         }
     }
 
-    @Test(arguments: BusKind.allCases) func stopEndsEverything(kind: BusKind) async throws {
+    @Test(arguments: BusKind.installed) func stopEndsEverything(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             try await bus.gatewayBus.subscribe([plan])
             let waiting = Task { try await bus.gatewayBus.submit(command("c1")) }
             try await bus.engine.heard.wait("the command comes") { $0.commands.count == 1 }
-            await bus.stop()
+            await bus.stopBuses()
             await #expect(throws: BusError.self) { try await waiting.value }
             await #expect(throws: BusError.self) { try await bus.gatewayBus.hotState(of: [plan]) }
             await #expect(throws: BusError.self) { try await bus.gatewayBus.subscribe([spy]) }
