@@ -31,9 +31,17 @@ let package = Package(
         library("Wire", ["Primitives", "MarketData"]),
         // Level 6
         library("Bus", ["MarketData", "Wire"]),
+        // Level 7
+        .target(
+            name: "Console",
+            resources: [.embedInCode("index.html"), .embedInCode("app.css"), .embedInCode("app.js")],
+            swiftSettings: strict
+        ),
+        library("Gateway", ["Primitives", "MarketData", "Wire", "Bus", "Console"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
+        tests("GatewayTests", ["Gateway", "Bus", "Wire", "MarketData", "Primitives"]),
     ]
 )
