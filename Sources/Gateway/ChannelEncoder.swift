@@ -5,7 +5,7 @@ internal import Wire
 struct ChannelEncoder {
     /// The newest conflatable message as the engine wrote it, which brought the value to `stamp`.
     private var newest: (stamp: Int64, bytes: [UInt8])?
-    private var snapshot: (stamp: Int64, offset: Int64, bytes: [UInt8])?
+    private var snapshot: (stamp: Int64, epoch: String, offset: Int64, bytes: [UInt8])?
     /// Messages merged since `from`, as of `stamp`; a few of them, for subscribers that are behind by as much.
     private var merged: [(from: Int64, bytes: [[UInt8]])] = []
     private var mergedStamp: Int64 = -1
@@ -78,12 +78,14 @@ struct ChannelEncoder {
 
     /// The channel's snapshot.
     mutating func snapshot(of feed: ChannelFeed, encoded: inout UInt64) -> [UInt8] {
-        if let snapshot, snapshot.stamp == feed.value.stamp, snapshot.offset == feed.valueOffset {
+        if let snapshot, snapshot.stamp == feed.value.stamp, snapshot.offset == feed.valueOffset,
+            snapshot.epoch == feed.epoch
+        {
             return snapshot.bytes
         }
         encoded += 1
         let bytes = Self.snapshotText(of: feed)
-        snapshot = (feed.value.stamp, feed.valueOffset, bytes)
+        snapshot = (feed.value.stamp, feed.epoch, feed.valueOffset, bytes)
         return bytes
     }
 

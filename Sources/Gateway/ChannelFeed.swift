@@ -38,6 +38,10 @@ struct ChannelFeed {
         var hasNewFields = false
         /// To be tried again now.
         var held: [ReceivedMessage] = []
+        /// How many of them came before the state was asked for, so that it is newer than they are.
+        var olderCount = 0
+        /// Messages were dropped while it was read: only another read tells what they were.
+        var hasDropped = false
     }
 
     let channel: Channel
@@ -50,6 +54,8 @@ struct ChannelFeed {
     var value = ChannelValue()
     /// The last durable message that the value includes.
     private(set) var valueOffset: Int64 = 0
+    /// The last durable message that the state read last contained.
+    private var stateOffset: Int64 = 0
     /// Ordinal and time of the last message taken.
     private(set) var n: Ordinal = 0
     private(set) var time = Instant.zero
@@ -59,14 +65,23 @@ struct ChannelFeed {
     private(set) var isValueBehind = false
     private var held: [ReceivedMessage] = []
     private var heldBytes = 0
+    private var heldWhenAsked = 0
+    private var hasDropped = false
+    /// Reads that didn't help after which a state that lags behind its own messages is no longer waited for.
+    private static let attemptsMax = 5
 
     init(_ channel: Channel) { self.channel = channel }
 
     /// Whether a durable message changed the value in a way that only a read tells.
     var isValueStale: Bool { valueOffset < offset }
 
+    /// Whether the state that was read last contains durable messages that didn't come yet.
+    var isAhead: Bool { phase == .live && stateOffset > offset }
+
     /// Takes a message from the bus.
-    mutating func received(_ message: ReceivedMessage, _ limits: HubLimits) -> Received {
+    ///
+    /// - Parameter isOlder: it came before the state that was read last was asked for.
+    mutating func received(_ message: ReceivedMessage, _ limits: HubLimits, isOlder: Bool = false) -> Received {
         guard phase == .live else { return hold(message, limits) }
         let header = message.header
         let verdict: Received
@@ -84,6 +99,8 @@ struct ChannelFeed {
             attempts = 0
             take(message)
         case .broken:
+            // What the state supersedes can't break the line; a hole between durable messages can.
+            if isOlder, header.offset == nil || header.epoch != epoch { return .known }
             phase = .reading
             _ = hold(message, limits)
         case .known, .held: break
@@ -93,6 +110,7 @@ struct ChannelFeed {
 
     private mutating func hold(_ message: ReceivedMessage, _ limits: HubLimits) -> Received {
         guard held.count < limits.heldMessages, heldBytes + message.bytes.count <= limits.heldBytes else {
+            hasDropped = true
             return .held(dropped: true)
         }
         held.append(message)
@@ -166,6 +184,9 @@ struct ChannelFeed {
         if phase == .live { phase = .reading }
     }
 
+    /// The state is asked for now.
+    mutating func askedForState() { heldWhenAsked = held.count }
+
     /// A read failed.
     mutating func readFailed() { attempts += 1 }
 
@@ -176,6 +197,7 @@ struct ChannelFeed {
         defer {
             held = []
             heldBytes = 0
+            hasDropped = false
             phase = .live
             attempts += 1
         }
@@ -190,6 +212,8 @@ struct ChannelFeed {
             parts: [:]
         )
         joined.held = held
+        joined.olderCount = min(heldWhenAsked, held.count)
+        joined.hasDropped = hasDropped
         if phase == .joining {
             offset = state.offset
         } else if state.epoch != epoch, !epoch.isEmpty {
@@ -210,7 +234,7 @@ struct ChannelFeed {
     /// The offset just before the first held message that continues at or before `end`; nil where there is none.
     private func firstHeld(in epoch: String, above offset: Int64, before end: Int64) -> Int64? {
         let first = held.lazy.filter { $0.header.epoch == epoch }.compactMap(\.header.offset).filter { $0 > offset }.min()
-        guard let first, first <= end + 1 else { return nil }
+        guard let first, first <= end + 1 || attempts >= Self.attemptsMax else { return nil }
         return first - 1
     }
 
@@ -226,6 +250,7 @@ struct ChannelFeed {
     }
 
     private mutating func takeValue(_ state: HotState, keepsDelta: Bool = false) -> Bool {
+        stateOffset = state.offset
         valueOffset = channel.kind == .plan ? state.offset : offset
         n = max(n, state.n)
         time = max(time, Instant(nanos: state.time))

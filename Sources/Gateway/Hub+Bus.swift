@@ -14,8 +14,8 @@ extension Hub {
         take(message, index, now: now)
     }
 
-    private mutating func take(_ message: ReceivedMessage, _ index: Int32, now: Int64) {
-        switch channels[index].feed.received(message, limits) {
+    private mutating func take(_ message: ReceivedMessage, _ index: Int32, isOlder: Bool = false, now: Int64) {
+        switch channels[index].feed.received(message, limits, isOlder: isOlder) {
         case .known:
             counters.known += 1
         case .held(let dropped):
@@ -93,6 +93,7 @@ extension Hub {
     private mutating func requestRead(_ index: Int32) {
         channels[index].readAt = nil
         channels[index].isReadUnderWay = true
+        channels[index].feed.askedForState()
         let channel = channels[index].feed.channel
         if channels[index].feed.phase == .joining { requests.join.append(channel) } else { requests.read.append(channel) }
     }
@@ -118,9 +119,16 @@ extension Hub {
         if let gap = joined.gap { tell(gap, index) }
         if channel.kind == .plan { updatePlan(index, now: now) }
         if joined.hasNewFields { fieldsChanged(index, now: now) }
-        for message in joined.held { take(message, index, now: now) }
+        for (place, message) in joined.held.enumerated() {
+            take(message, index, isOlder: place < joined.olderCount, now: now)
+        }
+        if joined.hasDropped { channels[index].feed.interrupted() }
         readAgainIfNeeded(index, now: now)
         guard channels[index].feed.phase == .live else { return }
+        if channels[index].feed.isAhead {
+            channels[index].aheadSince = channels[index].aheadSince ?? now
+            timed.insert(index)
+        }
         resolveWaiting(index, .found, now: now)
         for subscriber in channels[index].subscribers where subscriptions[subscriber].needsSnapshot {
             markReady(subscriptions[subscriber].connection)
@@ -289,11 +297,27 @@ extension Hub {
 
     private mutating func runTimers(of index: Int32, now: Int64) {
         if let readAt = channels[index].readAt, readAt <= now { requestRead(index) }
-        if let since = channels[index].idleSince, now - since >= limits.graceNanos, !channels[index].isReadUnderWay {
+        checkLost(index, now: now)
+        let entry = channels[index]
+        if let since = entry.idleSince, now - since >= limits.graceNanos, !entry.isReadUnderWay {
             giveUp(index, now: now)
-        } else if channels[index].readAt == nil, channels[index].idleSince == nil {
+        } else if entry.readAt == nil, entry.idleSince == nil, entry.aheadSince == nil {
             timed.remove(index)
         }
+    }
+
+    /// Messages that the value contains and that don't come are lost: the line is made anew, which tells the gap.
+    private mutating func checkLost(_ index: Int32, now: Int64) {
+        guard let since = channels[index].aheadSince else { return }
+        guard channels[index].feed.isAhead else {
+            channels[index].aheadSince = nil
+            return
+        }
+        guard now - since >= limits.lostNanos, !channels[index].isReadUnderWay else { return }
+        channels[index].aheadSince = nil
+        channels[index].feed.interrupted()
+        counters.holes += 1
+        requestRead(index)
     }
 
     private mutating func giveUp(_ index: Int32, now: Int64) {

@@ -117,6 +117,8 @@ extension Hub {
                 continue
             }
             subscriptions[index].isDirty = false
+            // The snapshot that is due contains them, and they may rest on messages that only it makes up for.
+            if subscriptions[index].needsSnapshot { continue }
             let channel = subscriptions[index].channel
             let messages = channels[channel].encoder.messages(
                 since: subscriptions[index].stamp,

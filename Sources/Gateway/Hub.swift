@@ -65,6 +65,8 @@ package struct Hub: ~Copyable {
         var mustReadAgain = false
         /// Reads in a row that found the engine's whole value older than its messages.
         var behindReads = 0
+        /// Since when the value is ahead of the messages: they are on their way, or lost.
+        var aheadSince: Int64?
         /// When a message came last.
         var receivedAt: Int64 = 0
     }
@@ -72,9 +74,9 @@ package struct Hub: ~Copyable {
     package let limits: HubLimits
     /// Names this gateway's start: derived fields are numbered in it.
     let run: String
-    var connections = SlotTable<Connection>()
-    var subscriptions = SlotTable<Subscription>()
-    var channels = SlotTable<ChannelEntry>()
+    var connections = SlotTable(empty: Connection(user: ""))
+    var subscriptions = SlotTable(empty: Subscription(connection: -1, channel: -1, position: -1))
+    var channels = SlotTable(empty: ChannelEntry(feed: ChannelFeed(Channel(.health))))
     var channelIndex: [Channel: Int32] = [:]
     var waitingRequests: [Int: WaitingRequest] = [:]
     var nextWaiting = 0
@@ -109,6 +111,13 @@ package struct Hub: ~Copyable {
     /// Bytes that wait in a subscriber's queue; 0 for one that is gone.
     package func pendingBytes(of id: ConnectionID) -> Int {
         connections[id.index, id.generation]?.queue.bytes ?? 0
+    }
+
+    package func isSubscribed(_ id: ConnectionID, to channel: Channel) -> Bool {
+        guard let index = channelIndex[channel], let connection = connections[id.index, id.generation] else {
+            return false
+        }
+        return connection.subscriptions.contains { subscriptions[$0].channel == index }
     }
 
     /// The channels that somebody watches, for `MessageBus.want`.

@@ -23,6 +23,8 @@ package struct HubLimits: Sendable {
     package var heldBytes = 262_144
     /// How long a channel that nobody watches stays subscribed.
     package var graceNanos: Int64 = 5_000_000_000
+    /// Durable messages that a channel's state contains and that don't come within this are lost.
+    package var lostNanos: Int64 = 1_000_000_000
     /// The first wait before a channel's state is read again after a failure; doubled up to a second.
     package var rereadNanos: Int64 = 20_000_000
 

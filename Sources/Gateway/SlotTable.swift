@@ -1,27 +1,35 @@
 /// Values in numbered places that are used again, each use with a new generation.
 struct SlotTable<Value> {
-    private var values: [Value?] = []
+    private var values: [Value] = []
+    private var isUsed: [Bool] = []
     private var generations: [UInt32] = []
     private var free: [Int32] = []
+    /// What stands in a free place.
+    private let empty: Value
+
+    init(empty: Value) { self.empty = empty }
 
     var count: Int { values.count - free.count }
 
     /// The places in use.
-    var indices: [Int32] { values.indices.filter { values[$0] != nil }.map { Int32($0) } }
+    var indices: [Int32] { values.indices.filter { isUsed[$0] }.map { Int32($0) } }
 
     mutating func insert(_ value: Value) -> (index: Int32, generation: UInt32) {
         if let index = free.popLast() {
             values[Int(index)] = value
+            isUsed[Int(index)] = true
             return (index, generations[Int(index)])
         }
         values.append(value)
+        isUsed.append(true)
         generations.append(0)
         return (Int32(values.count - 1), 0)
     }
 
     mutating func remove(_ index: Int32) {
-        guard values[Int(index)] != nil else { preconditionFailure("slot \(index) removed while empty") }
-        values[Int(index)] = nil
+        check(index)
+        values[Int(index)] = empty
+        isUsed[Int(index)] = false
         generations[Int(index)] &+= 1
         free.append(index)
     }
@@ -31,21 +39,24 @@ struct SlotTable<Value> {
     /// The value of a place that is in use.
     subscript(index: Int32) -> Value {
         _read {
-            guard values[Int(index)] != nil else { preconditionFailure("slot \(index) read while empty") }
-            yield values[Int(index)].unsafelyUnwrapped
+            check(index)
+            yield values[Int(index)]
         }
         _modify {
-            guard var value = values[Int(index)].take() else {
-                preconditionFailure("slot \(index) changed while empty")
-            }
-            defer { values[Int(index)] = consume value }
-            yield &value
+            check(index)
+            yield &values[Int(index)]
         }
     }
 
     /// The value if the place still holds that generation.
     subscript(index: Int32, generation: UInt32) -> Value? {
-        guard values.indices.contains(Int(index)), generations[Int(index)] == generation else { return nil }
+        guard isUsed.indices.contains(Int(index)), isUsed[Int(index)], generations[Int(index)] == generation else {
+            return nil
+        }
         return values[Int(index)]
+    }
+
+    private func check(_ index: Int32) {
+        guard isUsed[Int(index)] else { preconditionFailure("slot \(index) used while free") }
     }
 }
