@@ -23,25 +23,35 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "striketape",
     targets: [
+        // Level 0: C libraries of the system
+        .systemLibrary(
+            name: "CLibWebSockets",
+            providers: [.apt(["libwebsockets-dev", "libwebsockets-evlib-uv", "libuv1-dev", "libssl-dev"])]
+        ),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         // Level 1
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
         // Level 4
         library("Wire", ["Primitives", "MarketData"]),
+        // Level 5
+        library("Network", ["CLibWebSockets", "Primitives"]),
         // Level 6
-        library("Bus", ["MarketData", "Wire"]),
+        library("Bus", ["CHiredis", "Primitives", "MarketData", "Wire", "Network"]),
         // Level 7
         .target(
             name: "Console",
             resources: [.embedInCode("index.html"), .embedInCode("app.css"), .embedInCode("app.js")],
             swiftSettings: strict
         ),
-        library("Gateway", ["Primitives", "MarketData", "Wire", "Bus", "Console"]),
+        library("Gateway", ["Primitives", "MarketData", "Wire", "Bus", "Network", "Console"]),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
-        tests("GatewayTests", ["Gateway", "Bus", "Wire", "MarketData", "Primitives"]),
+        tests("GatewayTests", ["Gateway", "Bus", "Network", "Wire", "MarketData", "Primitives"]),
+        tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives", "Network"]),
+        tests("NetworkTests", ["Network", "Primitives"]),
     ]
 )

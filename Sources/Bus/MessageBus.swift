@@ -42,7 +42,18 @@ package protocol BusEngine: AnyObject, Sendable {
     /// The set of channels that somebody watches changed.
     func demanded(_ channels: Set<Channel>)
     /// The bus itself went down or came back; on `up` the engine's log is complete again.
+    ///
+    /// `down`: not connected. `degraded`: connected, and the log is being completed from the commit log; conflatable
+    /// messages may be dropped. `up`: the log is complete; as conflatable messages and states may have been lost since
+    /// the last `up`, the engine publishes the state of what is wanted again.
     func busChanged(to state: FeedState, cause: String)
+    /// Durable messages are missing on the bus and in the commit log: their channels have a gap.
+    func durableLost(_ loss: DurableLoss)
+}
+
+extension BusEngine {
+    /// An engine that doesn't tell its users has it in the counter `lost` alone.
+    package func durableLost(_ loss: DurableLoss) {}
 }
 
 /// The gateway's end.
