@@ -1,0 +1,15 @@
+/// The static files of the web page, in the binary: it is found wherever the binary runs.
+package enum ConsoleFiles {
+    /// One file as it is served.
+    package struct File: Sendable {
+        package let path: String
+        package let contentType: String
+        package let bytes: [UInt8]
+    }
+
+    package static let all = [
+        File(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
+        File(path: "/app.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.app_css),
+        File(path: "/app.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.app_js),
+    ]
+}
