@@ -134,7 +134,7 @@ private struct Mutator {
         #if DEBUG
         1_000
         #else
-        60_000
+        6_000
         #endif
     }
 
