@@ -134,7 +134,7 @@ private struct Mutator {
         #if DEBUG
         1_000
         #else
-        60_000
+        6_000
         #endif
     }
 
@@ -193,6 +193,8 @@ private struct Mutator {
         }
         // Foundation's decoder keeps the first of equal keys, the wire's readers the last: golden tests have these.
         if Self.hasEqualKeys(frame) { return }
+        // And it passes a trailing comma, which JSON doesn't: that is malformed here.
+        if malformed + broken > 0, Self.matches(frame, ",\\s*[\\]}]") { return }
         if !Self.agrees(reference, decoded, fast.batch.statuses, after.unknown - before.unknown, malformed), broken == 0
         {
             Issue.record("differs from Foundation, \(text)\n\(reference)\n\(decoded)")
@@ -202,7 +204,11 @@ private struct Mutator {
 
     /// Whether a number is beyond what Foundation's Decimal holds, which it takes for bad JSON and we don't.
     private static func hasHugeExponent(_ frame: [UInt8]) -> Bool {
-        String(decoding: frame, as: UTF8.self).range(of: "[eE][+-]?[0-9]{3,}", options: .regularExpression) != nil
+        matches(frame, "[eE][+-]?[0-9]{3,}")
+    }
+
+    private static func matches(_ frame: [UInt8], _ pattern: String) -> Bool {
+        String(decoding: frame, as: UTF8.self).range(of: pattern, options: .regularExpression) != nil
     }
 
     /// Whether some object of a well-formed text has a key twice.

@@ -31,7 +31,7 @@ package struct PolygonDecoder: ~Copyable {
     package init(frameLimit: Int = 16 << 20, usesFastPath: Bool = true) {
         self.frameLimit = frameLimit
         self.usesFastPath = usesFastPath
-        capacity = 64 << 10
+        capacity = min(64 << 10, frameLimit)
         buffer = .allocate(byteCount: capacity + Self.padding, alignment: 64)
     }
 
