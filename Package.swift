@@ -1,6 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Whether the executables get jemalloc as their allocator.
+///
+/// Sanitizer builds set `STRIKETAPE_NO_JEMALLOC=1`: a sanitizer brings its own malloc.
+let withJemalloc = Context.environment["STRIKETAPE_NO_JEMALLOC"] == nil
+
 /// The settings that every target of ours has: the coming language's rules now, and no warning left standing.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -20,13 +25,32 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+
 let package = Package(
     name: "striketape",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
     targets: [
+        // Level 0: C libraries of the system
+        .systemLibrary(
+            name: "CLibWebSockets",
+            providers: [.apt(["libwebsockets-dev", "libwebsockets-evlib-uv", "libuv1-dev", "libssl-dev"])]
+        ),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
         // Level 1
         library("Primitives"),
         // Level 2
         library("MarketData", ["Primitives"]),
+        library("Telemetry", ["Primitives", logging]),
         // Level 3
         library("FeedProtocols", ["MarketData", "Primitives"]),
         library("Analytics", ["MarketData", "Primitives"]),
@@ -35,17 +59,52 @@ let package = Package(
         library("Wire", ["MarketData", "Plans", "Primitives"]),
         // Level 5
         library("SymbolCore", ["Analytics", "MarketData", "Plans", "Primitives", "Wire"]),
+        library("Network", ["CLibWebSockets", "Primitives"]),
         // Level 6
         library("Engine", ["FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
-        library("Bus", ["MarketData", "Wire"]),
+        library("Journal", ["COpenSSL", "CZstd", "MarketData", "Primitives", "Wire", grdb]),
+        library("Bus", ["CHiredis", "MarketData", "Network", "Primitives", "Wire"]),
+        library("Feeds", ["FeedProtocols", "MarketData", "Network", "Primitives"]),
+        // Level 7
+        .target(
+            name: "Console",
+            resources: [.embedInCode("index.html"), .embedInCode("app.css"), .embedInCode("app.js")],
+            swiftSettings: strict
+        ),
+        library("Gateway", ["Bus", "Console", "MarketData", "Network", "Primitives", "Wire"]),
+        library("Simulation", ["Journal", "MarketData", "Network", "Primitives", "Wire"]),
+        // Level 8
+        library(
+            "Application",
+            [
+                "Analytics", "Bus", "Engine", "FeedProtocols", "Feeds", "Gateway", "Journal", "MarketData", "Network",
+                "Plans", "Primitives", "Simulation", "SymbolCore", "Telemetry", "Wire", logging,
+                .product(name: "Yams", package: "Yams"),
+            ]
+        ),
+        // Level 9
+        .executableTarget(
+            name: "striketape",
+            dependencies: [
+                "Application", "Telemetry", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + (withJemalloc ? ["CJemalloc"] : []),
+            swiftSettings: strict + (withJemalloc ? [.define("JEMALLOC")] : [])
+        ),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
+        tests("TelemetryTests", ["Telemetry", "Primitives", logging]),
         tests("FeedProtocolsTests", ["FeedProtocols", "MarketData", "Primitives"]),
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
         tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
-        tests("WireTests", ["Wire", "Primitives"]),
+        tests("WireTests", ["MarketData", "Plans", "Primitives", "Wire"]),
         tests("SymbolCoreTests", ["MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests("NetworkTests", ["Network", "Primitives"]),
         tests("EngineTests", ["Engine", "FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests("JournalTests", ["Journal", "MarketData", "Primitives", "Wire"]),
+        tests("BusTests", ["Bus", "MarketData", "Network", "Primitives", "Wire"]),
+        tests("GatewayTests", ["Bus", "Gateway", "MarketData", "Network", "Primitives", "Wire"]),
+        tests("ApplicationTests", ["Application", "Telemetry"]),
+        tests("TidyTests", []),
     ]
 )

@@ -64,6 +64,8 @@ struct Door: ~Copyable {
         for index in 0..<decoded.count { accept(decoded[index]) }
         return FrameOutcome(
             eventCount: decoded.count,
+            firstTime: decoded.count > 0 ? decoded[0].time : nil,
+            lastTime: decoded.count > 0 ? decoded[decoded.count - 1].time : nil,
             notices: decoded.statuses.map { FeedNotice(status: $0.status, message: $0.message) }
         )
     }

@@ -18,10 +18,15 @@ package protocol EventSink: AnyObject {
 package struct FrameOutcome: Sendable {
     package var eventCount: Int
     /// What the provider said about the connection itself; for the feed's connection machine.
+    /// Exchange times of the first and the last event, in order of arrival; nil where there was none.
+    package var firstTime: Instant?
+    package var lastTime: Instant?
     package var notices: [FeedNotice]
 
-    package init(eventCount: Int, notices: [FeedNotice]) {
+    package init(eventCount: Int, firstTime: Instant?, lastTime: Instant?, notices: [FeedNotice]) {
         self.eventCount = eventCount
+        self.firstTime = firstTime
+        self.lastTime = lastTime
         self.notices = notices
     }
 }

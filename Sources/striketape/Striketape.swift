@@ -11,6 +11,9 @@ struct Striketape: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
+            ReplayCommand.self,
+            TapeCommand.self,
+            BenchCommand.self,
             DoctorCommand.self,
             ConfigCommand.self,
         ]

@@ -2,7 +2,8 @@ internal import Engine
 internal import FeedProtocols
 internal import MarketData
 internal import Primitives
-package import Wire
+internal import Journal
+internal import Wire
 
 /// The benchmarks behind `striketape bench`: a warm-up pass, then a measured one over the same frames.
 package enum Bench {
@@ -33,10 +34,14 @@ package enum Bench {
         return figure
     }
 
-    /// Bytes to committed outputs: decoder, door, mailbox, shard actors with all analytics and `planCount` plans.
+    /// Bytes to released outputs: decoder, door, mailbox, shard actors with all analytics, `planCount` plans, and the
+    /// Sequencer with a store that discards.
     ///
     /// The whole process is measured, all threads. Receive time is the frames' event time.
-    package static func engine(_ frames: BenchFrames, shards: Int, planCount: Int, sink: any OutputSink) -> BenchFigure {
+    package static func engine(_ frames: BenchFrames, shards: Int, planCount: Int) throws -> BenchFigure {
+        let sink = try Sequencer(
+            shards: shards, run: "bench", store: DiscardingCommitStore(epoch: "bench"), sink: DiscardingSink())
+        defer { sink.close() }
         let engine = Engine(EngineOptions(shards: shards, clock: .exchange), sink: sink)
         let refused = addPlans(planCount, around: prices(in: frames), to: engine)
         // Warm-up: symbols, cores, bars and buffers grow in the first twentieth.
@@ -55,6 +60,7 @@ package enum Bench {
         }
         engine.ingest.endOfTape()
         engine.stop()
+        sink.flush()
         var figure = BenchFigure(
             name: "engine", events: engine.ingest.counters.events - eventsBefore, seconds: watch.seconds,
             cpuSeconds: watch.cpuSeconds)
@@ -130,4 +136,10 @@ struct BenchPlan {
             "targets":[{"price":\(text(entry + step)),"fraction":0.5},{"price":\(text(entry + 2 * step)),"fraction":0.5}]}
             """
     }
+}
+
+/// Where a benchmark's messages go.
+private final class DiscardingSink: MessageSink {
+    func release(_ messages: [Envelope]) {}
+    func reply(to command: String, payload: [UInt8]) {}
 }

@@ -1,0 +1,41 @@
+package import Primitives
+
+/// What `striketape replay` was asked for.
+package struct ReplayOptions: Sendable {
+    package var files: [String]
+    /// Tape seconds a second; nil: as fast as it goes.
+    package var speed: Double?
+    /// JSON array of plans, armed before the first event.
+    package var plansFile: String?
+    /// Every message, one envelope a line.
+    package var outFile: String?
+    /// Minutes of the day in New York at which every symbol's figures are read.
+    package var checkpointMinutes: [Int]
+    package var shards: Int
+    package var engine: Configuration.Engine
+
+    package init(
+        files: [String],
+        speed: Double? = nil,
+        plansFile: String? = nil,
+        outFile: String? = nil,
+        checkpointMinutes: [Int] = [],
+        shards: Int = 1,
+        engine: Configuration.Engine = .init()
+    ) {
+        self.files = files
+        self.speed = speed
+        self.plansFile = plansFile
+        self.outFile = outFile
+        self.checkpointMinutes = checkpointMinutes
+        self.shards = shards
+        self.engine = engine
+    }
+}
+
+/// A replay that can't go on, or a plan file that can't be used.
+package struct ReplayError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}

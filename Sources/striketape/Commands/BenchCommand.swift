@@ -1,0 +1,89 @@
+internal import Application
+internal import ArgumentParser
+
+/// `bench`: how much the engine does in a second of CPU time.
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure the hot paths on this machine.",
+        discussion: "Figures are events per CPU-second: wall time on a shared machine says little.",
+        subcommands: [Decode.self, EngineRun.self, Plans.self]
+    )
+
+    struct Output: ParsableArguments {
+        @Flag(help: "Print one JSON object a line.")
+        var json = false
+
+        @Option(help: "How often to measure; each run is printed.")
+        var runs = 3
+
+        func show(_ measure: () throws -> [BenchFigure]) throws {
+            for _ in 0..<max(1, runs) {
+                do {
+                    for figure in try measure() { print(json ? figure.json : figure.text) }
+                } catch {
+                    Terminal.error("\(error)")
+                    throw ExitCode.failure
+                }
+            }
+        }
+    }
+
+    struct Decode: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Bytes to events, on one thread.")
+
+        @Argument(help: "A tape, or frames one a line; without it a generated mix.", completion: .file())
+        var file: String?
+
+        @OptionGroup var output: Output
+
+        func run() throws {
+            let frames = try Bench.frames(file)
+            try output.show { [Bench.decode(frames, allocator: ProcessAllocator.counter)] }
+        }
+    }
+
+    struct EngineRun: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "engine",
+            abstract: "Bytes to released outputs: decoder, shards, analytics, plans, Sequencer; all threads."
+        )
+
+        @Argument(help: "A tape, or frames one a line; without it a generated mix.", completion: .file())
+        var file: String?
+
+        @Option(help: "How many shards apply the events.")
+        var shards = 1
+
+        @Option(help: "Plans, spread over the symbols.")
+        var plans = 1_000
+
+        @OptionGroup var output: Output
+
+        func run() throws {
+            let frames = try Bench.frames(file)
+            try output.show { [try Bench.engine(frames, shards: shards, planCount: plans)] }
+        }
+    }
+
+    struct Plans: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "What a tick costs with this many armed plans, beside 100, and what a hit costs."
+        )
+
+        @Argument(help: "How many plans.")
+        var count: Int
+
+        @OptionGroup var output: Output
+
+        func validate() throws {
+            guard (1...2_000_000).contains(count) else {
+                throw ValidationError("expected 1…2,000,000 plans, found \(count)")
+            }
+        }
+
+        func run() throws {
+            try output.show { try Bench.plans(count, allocator: ProcessAllocator.counter) }
+        }
+    }
+}
