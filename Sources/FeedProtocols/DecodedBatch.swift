@@ -70,6 +70,7 @@ public struct ProviderStatus: Hashable, Sendable {
     /// The longest `message` kept, in bytes.
     public static let messageLimit = 512
 
+    /// Takes texts that are within the limits.
     public init(status: String, message: String) {
         self.status = status
         self.message = message

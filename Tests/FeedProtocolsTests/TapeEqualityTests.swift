@@ -57,8 +57,9 @@ private struct TapeEvent: Decodable {
                     sequence: try id(.q),
                     bid: Price(micros: try micros(.bp)),
                     ask: Price(micros: try micros(.ap)),
-                    bidSize: Size(micros: try c.contains(.bp) ? micros(.bs) : 0),
-                    askSize: Size(micros: try c.contains(.ap) ? micros(.as) : 0),
+                    // A side at no price is no side, whatever size stands there.
+                    bidSize: Size(micros: try micros(.bp) > 0 ? micros(.bs) : 0),
+                    askSize: Size(micros: try micros(.ap) > 0 ? micros(.as) : 0),
                     condition: try id(.c),
                     tape: try id(.z)
                 )

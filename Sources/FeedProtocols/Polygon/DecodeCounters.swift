@@ -59,7 +59,9 @@ package enum MalformedReason: UInt8, CaseIterable, Error, Sendable {
     case conditions
 }
 
-/// What the decoder met since it was made. Counts only grow.
+/// What the decoder met since it was made.
+///
+/// Counts only grow.
 package struct DecodeCounters: Sendable {
     /// Frames given.
     package var frames: UInt64 = 0

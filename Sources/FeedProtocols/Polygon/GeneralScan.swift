@@ -27,7 +27,9 @@ struct GeneralScan {
         return true
     }
 
-    /// Reads an object into `table`; false where it isn't JSON. The place is behind the closing brace after.
+    /// Reads an object into `table`; false where it isn't JSON.
+    ///
+    /// The place is behind the closing brace after.
     mutating func readObject(into table: inout FieldTable) -> Bool {
         table.removeAll()
         guard pass(UInt8(ascii: "{")) else { return false }

@@ -195,9 +195,8 @@ package struct PolygonConnection: ~Copyable {
 
     /// The timer of `deadline` fired.
     ///
-    /// - Parameters:
-    ///   - isRegular: regular trading hours, when silence of all symbols means trouble.
-    ///   - random: any 64 bits, for the jitter of a delay.
+    /// `isRegular` says whether these are regular trading hours, when silence of all symbols means trouble; `random` is
+    /// any 64 bits, for the jitter of a delay.
     package mutating func timerFired(now: Instant, isRegular: Bool, random: UInt64) -> [Action] {
         let now = advance(now)
         // Whether the market is open is heard at every firing, due or not.
