@@ -24,6 +24,7 @@ package struct MinuteBar: Hashable, Sendable, BitwiseCopyable {
     @inlinable
     package var isProviders: Bool { packedOwnVolume & 1 != 0 }
 
+    /// Nothing that counts came.
     @inlinable
     package var isEmpty: Bool { high == .zero && close == .zero && volume == .zero && packedOwnVolume == 0 }
 
@@ -207,6 +208,7 @@ package struct MinuteBars: Sendable {
     /// The five-minute bar `window` since the open, as far as it has come; nil where nothing came.
     package func fiveMinuteBar(_ window: Int) -> MinuteBar? {
         let regular = regularMinutes
+        guard window >= 0, window < (regular.count + Self.fiveMinutes - 1) / Self.fiveMinutes else { return nil }
         let first = regular.lowerBound + window * Self.fiveMinutes
         var whole = MinuteBar()
         for minute in first..<min(first + Self.fiveMinutes, regular.upperBound, max(first, bars.count)) {

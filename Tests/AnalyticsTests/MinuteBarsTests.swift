@@ -34,6 +34,8 @@ import Testing
         #expect(bar.low == Example.price(100) && bar.close == Example.price(101))
         #expect(bar.volume == Size(shares: 71))
         #expect(bars.bar(331) == nil && bars.bar(329) == nil)
+        #expect(bars.fiveMinuteBar(0)?.volume == bar.volume && bars.fiveMinuteBar(0)?.high == bar.high)
+        for window in [-1, 1, 77, 78, 1_000] { #expect(bars.fiveMinuteBar(window) == nil) }
     }
 
     @Test func completesAtItsEnd() {
