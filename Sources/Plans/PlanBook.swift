@@ -172,7 +172,7 @@ package struct PlanBook: Sendable {
     ///
     /// To be called with the receive time of every input before it is applied.
     package mutating func fire(upTo received: Instant, into out: inout [PlanOutcome]) {
-        guard timers.nextDue <= received else { return }
+        guard timers.nextDue.nanos <= received.nanos else { return }
         while let timer = timers.pop(upTo: received) {
             guard isValid(timer) else { continue }
             if timer.isExpiry {
@@ -197,13 +197,14 @@ package struct PlanBook: Sendable {
     }
 
     private mutating func isFit(_ price: Price) -> Bool {
-        if price.micros > 0, price <= TriggerRules.priceLimit { return true }
+        // Plain integers here and below: `<=` of a Comparable struct from another module is a call.
+        if price.micros > 0, price.micros <= TriggerRules.priceLimit.micros { return true }
         unfitPriceCount += 1
         return false
     }
 
     private mutating func accepts(_ instrument: Int, _ session: TradingSession, _ received: Instant) -> Bool {
-        if received >= session.end {
+        if received.nanos >= session.end.nanos {
             lateCount += 1
             return false
         }

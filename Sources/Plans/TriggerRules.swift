@@ -74,7 +74,8 @@ struct Sample: BitwiseCopyable, Equatable {
 /// Pure rules on single events (analytics.md 5).
 package enum TriggerRules {
     /// The largest price that gives an x or is allowed in a plan: a billion dollars, far from where sums overflow.
-    package static let priceLimit = Price(micros: 1_000_000_000 * Price.scale)
+    @inlinable
+    package static var priceLimit: Price { Price(micros: 1_000_000_000_000_000) }
 
     /// A trade outside the prevailing NBBO by more than 0.5 % *and* more than 2 ticks: gives no x.
     ///
