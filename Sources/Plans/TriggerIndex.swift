@@ -85,6 +85,9 @@ struct TriggerIndex {
 
     init() {}
 
+    /// Watches held, dead ones included; for tests.
+    var watchCount: Int { heaps.reduce(0) { $0 + $1.count } + pending.reduce(0) { $0 + $1.count } }
+
     // MARK: Instruments and groups
 
     func find(_ symbol: SymbolID) -> Int? {
@@ -233,6 +236,10 @@ struct TriggerIndex {
         switch record.phase {
         case .idle: break
         case .openSide:
+            // At most one an open plan counts.
+            if pending[setter.stream].count > 2 * groups[setter.group].open + 64 {
+                pending[setter.stream].removeAll { records[Int($0.slot)].generation != $0.generation }
+            }
             pending[setter.stream].append(setter.watch(0))
             streams[setter.stream].hasPending = true
         case .touchFromAbove: push(setter, upwards: false, entry, records)

@@ -7,7 +7,7 @@ import Testing
 @Suite struct PlanBookPropertyTests {
     @Test func saysWhatThePlainReferenceSays() {
         var hits: [HitKind: Int] = [:]
-        for seed: UInt64 in 1...300 {
+        for seed: UInt64 in 1...100 {
             var script = PlanScript(seed: seed)
             var book = PlanBook()
             var naive = NaiveBook()
@@ -41,7 +41,7 @@ import Testing
 extension PlanBookPropertyTests {
     /// A copy made from a checkpoint at a random place goes on as the book itself does.
     @Test func goesOnFromACheckpoint() throws {
-        for seed: UInt64 in 1...150 {
+        for seed: UInt64 in 1...100 {
             var script = PlanScript(seed: seed)
             var book = PlanBook()
             var copy: PlanBook?
@@ -95,7 +95,7 @@ extension PlanBookPropertyTests {
 
     /// The mirror image of a long is a short: all prices turned over a middle, bids for asks.
     @Test func theMirrorImageOfALongIsAShort() {
-        for seed: UInt64 in 1...150 {
+        for seed: UInt64 in 1...100 {
             var script = PlanScript(seed: seed)
             script.isMirrorable = true
             var book = PlanBook()
@@ -118,7 +118,7 @@ extension PlanBookPropertyTests {
 
     /// What must hold whatever the rules give.
     @Test func keepsItsInvariants() {
-        for seed: UInt64 in 1...200 {
+        for seed: UInt64 in 1...80 {
             var script = PlanScript(seed: seed)
             var book = PlanBook()
             var handles: [PlanHandle] = []
