@@ -38,10 +38,14 @@ package struct PlanPlacement: Sendable {
     package var instrument: SymbolID
     /// Its price step at the entry, fixed for the plan's life.
     package var tick: Price
-    /// The first session close later than `Plan.armingInstant`: when a scalp or intraday plan ends. Not looked at for others.
+    /// The first session close later than `Plan.armingInstant`: when a scalp or intraday plan ends.
+    ///
+    /// Not looked at for other styles.
     package var nextClose: Instant
-    /// The instrument's last usable quote before the command, with its session; nil where there is none, or trading was
-    /// halted since. Used where the book sees the instrument for the first time.
+    /// The instrument's last usable quote before the command, with its session.
+    ///
+    /// Nil where there is none, or trading was halted since. Used where the book sees the instrument for the first time;
+    /// from then on it keeps the preceding quote itself.
     package var standing: StandingQuote?
 
     package init(instrument: SymbolID, tick: Price, nextClose: Instant, standing: StandingQuote? = nil) {
@@ -83,10 +87,8 @@ package struct PlanBook: Sendable {
 
     /// Takes a trade of class *last* that is no bad print, or an index value.
     ///
-    /// - Parameters:
-    ///   - session: what `time` lies in; an event received at or after its end gives no x.
-    ///   - time: exchange time.
-    ///   - band: 0.1·ATR as it stands (`TriggerRules.retestBand`).
+    /// `session` is what the exchange time `time` lies in; an event received at or after its end gives no x. `band` is
+    /// 0.1·ATR as it stands (`TriggerRules.retestBand`).
     package mutating func traded(
         _ x: Price,
         on symbol: SymbolID,

@@ -47,12 +47,13 @@ struct TriggerGroup: BitwiseCopyable {
     var open = 0
 }
 
-/// One stream of x (a group has two: bid and ask; only the first where there is one price): the newest, and what is
-/// nearest to it. All a tick between levels reads.
+/// One stream of x: the newest, and what is nearest to it; all that a tick between levels reads.
+///
+/// A group has two, bid and ask; only the first is used where there is one price.
 struct TriggerStream: BitwiseCopyable {
     static let none = TriggerStream()
 
-    /// Thresholds on the lanes' values; `Int64.max` where nothing waits. See `TriggerIndex.lane`.
+    /// Thresholds on the lanes' values (`TriggerIndex`), `Int64.max` where nothing waits.
     var near = InlineArray<8, Int64>(repeating: .max)
     var sample = Sample(0)
     /// Plans wait for their first x.

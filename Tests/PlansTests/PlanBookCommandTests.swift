@@ -45,7 +45,8 @@ import Testing
         #expect(
             code {
                 _ = try desk.book.add(plan, at: placement, received: Day.at(0), limitsLive: false, into: &out)
-            } == .duplicate)
+            } == .duplicate
+        )
         #expect(code { try desk.book.forget(handle) } == .notOpen)
         try desk.book.cancel(handle, into: &desk.out)
         #expect(desk.book.count == 1)
@@ -77,7 +78,8 @@ import Testing
             add {
                 $0.kind = .live
                 $0.style = .swing
-            } == nil)
+            } == nil
+        )
         #expect(add { $0.owner = "u_2" } == nil)
         #expect(add { $0.symbol = "QQQ" } == nil)
         #expect(add { $0.owner = "u_1" } == nil)
@@ -87,7 +89,8 @@ import Testing
             add {
                 $0.symbol = "SPY"
                 $0.style = .intraday
-            } == nil)
+            } == nil
+        )
     }
 
     @Test func theBookHasALimit() throws {
@@ -102,7 +105,8 @@ import Testing
         plan.id = "c"
         #expect(
             code { _ = try book.add(plan, at: desk.placement, received: desk.now, limitsLive: false, into: &out) }
-                == .full)
+                == .full
+        )
     }
 
     /// Lazy deletion is bounded: a plan amended and cancelled over and over leaves a checkpoint as small as a fresh one.
@@ -144,7 +148,14 @@ import Testing
                 var new = try desk.book.plan(handle)
                 new.entry.price = Price(micros: 100_000_000 + turn % 2)
                 new.expiresAt = Day.at(100 + turn)
-                try desk.book.amend(handle, to: new, at: desk.placement, received: desk.now, limitsLive: false, into: &desk.out)
+                try desk.book.amend(
+                    handle,
+                    to: new,
+                    at: desk.placement,
+                    received: desk.now,
+                    limitsLive: false,
+                    into: &desk.out
+                )
                 desk.out = []
             }
             #expect(desk.book.timers.count < 100)

@@ -209,7 +209,14 @@ import Testing
         var new = try desk.book.plan(plan)
         new.entry.price = mirrored(100.4, side)
         try desk.book.amend(
-            plan, to: new, expected: 1, at: desk.placement, received: desk.now, limitsLive: false, into: &desk.out)
+            plan,
+            to: new,
+            expected: 1,
+            at: desk.placement,
+            received: desk.now,
+            limitsLive: false,
+            into: &desk.out
+        )
         #expect(desk.take() == ["→ draft amended 99", "→ armed armed 99"])
         desk.trade(100.5)
         #expect(desk.take() == [])
@@ -241,8 +248,14 @@ import Testing
         for (expected, code) in [(Int32(7), PlanBookError.Code.versionConflict), (1, .targetsHit)] {
             do throws(PlanBookError) {
                 try desk.book.amend(
-                    plan, to: new, expected: expected, at: placement, received: desk.now, limitsLive: false,
-                    into: &desk.out)
+                    plan,
+                    to: new,
+                    expected: expected,
+                    at: placement,
+                    received: desk.now,
+                    limitsLive: false,
+                    into: &desk.out
+                )
                 Issue.record("\(code) was taken")
             } catch {
                 #expect(error.code == code)

@@ -129,24 +129,28 @@ extension PlanBookPropertyTests {
                 book.fire(upTo: event.received, into: &timed)
                 var out: [PlanOutcome] = []
                 book.apply(event, handles: &handles, into: &out)
-                let place = "seed \(seed) step \(step) \(event)"
+                // Made only on failure: it is long.
+                var place: Comment { "seed \(seed) step \(step) \(event)" }
                 var kinds: [PlanHandle: Set<HitKind>] = [:]
                 for case .hit(let hit) in timed + out {
-                    #expect(hit.index == nextIndex[hit.plan, default: 0] + 1, "\(place)")
+                    #expect(hit.index == nextIndex[hit.plan, default: 0] + 1, place)
                     nextIndex[hit.plan] = hit.index
-                    #expect((0...1_000_000).contains(hit.remaining.micros), "\(place)")
+                    #expect((0...1_000_000).contains(hit.remaining.micros), place)
                 }
                 for case .hit(let hit) in out { kinds[hit.plan, default: []].insert(hit.kind) }
                 // One x: entry, targets, or what closes; never two of them.
-                for (_, kinds) in kinds { #expect(kinds.count == 1, "\(place): \(kinds)") }
+                for (_, kinds) in kinds { #expect(kinds.count == 1, place) }
                 let orders = out.map(\.plan.order)
-                #expect(orders == orders.sorted(), "\(place)")
-                #expect(timed.allSatisfy { outcome in
-                    if case .hit(let hit) = outcome { return hit.kind == .expired && hit.time <= event.received }
-                    return true
-                }, "\(place)")
+                #expect(orders == orders.sorted(), place)
+                #expect(
+                    timed.allSatisfy { outcome in
+                        if case .hit(let hit) = outcome { return hit.kind == .expired && hit.time <= event.received }
+                        return true
+                    },
+                    place
+                )
                 // Only a command can set a boundary that has passed already; the next input fires it.
-                if event.isMarket { #expect(book.nextDue > event.received, "\(place)") }
+                if event.isMarket { #expect(book.nextDue > event.received, place) }
             }
         }
     }

@@ -18,7 +18,8 @@ import Testing
         #expect(desk.takeHits() == [])
     }
 
-    @Test(arguments: [TriggerKind.mid, .bidask, .doublebidask]) func quoteKindsTakeNoTrades(_ kind: TriggerKind) throws {
+    @Test(arguments: [TriggerKind.mid, .bidask, .doublebidask]) func quoteKindsTakeNoTrades(_ kind: TriggerKind) throws
+    {
         var desk = Desk()
         try desk.add(desk.plan(trigger: kind))
         desk.trade(100, 100)
@@ -108,7 +109,9 @@ import Testing
         var desk = Desk(side: side)
         let quote = desk.makeQuote(enter: 100.02, leave: 100)
         try desk.add(
-            desk.plan(.breakout, trigger: .doublebidask), standing: StandingQuote(quote: quote, session: Day.rth))
+            desk.plan(.breakout, trigger: .doublebidask),
+            standing: StandingQuote(quote: quote, session: Day.rth)
+        )
         desk.quote(enter: 100.02, leave: 100)
         #expect(desk.takeHits() == ["entry 100.02 gap"])
     }
@@ -118,7 +121,9 @@ import Testing
             var desk = Desk(side: side)
             let quote = desk.makeQuote(enter: 100.02, leave: 100)
             try desk.add(
-                desk.plan(.breakout, trigger: .doublebidask), standing: StandingQuote(quote: quote, session: other))
+                desk.plan(.breakout, trigger: .doublebidask),
+                standing: StandingQuote(quote: quote, session: other)
+            )
             desk.quote(enter: 100.02, leave: 100)
             #expect(desk.takeHits() == [])
             desk.quote(enter: 100.02, leave: 100)
@@ -213,8 +218,14 @@ import Testing
         try desk.add(desk.plan())
         for micros in [Int64.min, -1, 0, TriggerRules.priceLimit.micros + 1, .max] {
             desk.book.traded(
-                Price(micros: micros), on: Desk.symbol, session: Day.rth, time: desk.now, received: desk.now,
-                band: Price(micros: .max), into: &desk.out)
+                Price(micros: micros),
+                on: Desk.symbol,
+                session: Day.rth,
+                time: desk.now,
+                received: desk.now,
+                band: Price(micros: .max),
+                into: &desk.out
+            )
         }
         #expect(desk.takeHits() == [])
         #expect(desk.book.unfitPriceCount == 5)
@@ -257,7 +268,9 @@ import Testing
             plans.append(
                 try desk.add(
                     desk.plan(.breakout, trigger: kind),
-                    standing: StandingQuote(quote: desk.makeQuote(enter: 101, leave: 101), session: Day.rth)))
+                    standing: StandingQuote(quote: desk.makeQuote(enter: 101, leave: 101), session: Day.rth)
+                )
+            )
         }
         desk.out = []
         desk.quote(enter: 100.5, leave: 100.5, enterSize: 2, leaveSize: 2)

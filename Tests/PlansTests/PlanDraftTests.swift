@@ -133,7 +133,8 @@ import Testing
                 $0.stopPrice = .micros(145_200_000)
                 $0.targets = [DraftTarget(price: .micros(145_000_000), fraction: .micros(1_000_000))]
                 $0.trailAfter = .micros(1_000_000)
-            } == [])
+            } == []
+        )
     }
 
     @Test func fractionsAreAboveZeroAndAtMostOneInAll() {
@@ -162,7 +163,9 @@ import Testing
                 == PlanProblem(
                     field: "entry.price",
                     found: "\"145.1000001\"",
-                    expected: "a number above 0, at most 1000000000, with at most 6 decimals"))
+                    expected: "a number above 0, at most 1000000000, with at most 6 decimals"
+                )
+        )
         #expect(fields { $0.entryPrice = number("1e300") } == ["entry.price"])
         #expect(fields { $0.stopPrice = number("-1") } == ["stop.price"])
     }
@@ -190,12 +193,14 @@ import Testing
             fields {
                 $0.armAt = nil
                 $0.expiresAt = .instant(Day.at(0))
-            } == ["expiresAt"])
+            } == ["expiresAt"]
+        )
         #expect(
             fields {
                 $0.armAt = nil
                 $0.expiresAt = .instant(Day.at(1))
-            } == [])
+            } == []
+        )
     }
 
     @Test func allProblemsComeInOneError() {
@@ -208,6 +213,7 @@ import Testing
         #expect(problems.map(\.field) == ["foo", "side", "stop.price", "targets[0].fraction"])
         #expect(
             PlanRejection(problems: Array(problems.prefix(2))).description
-                == "foo: expected no such field, found 1; side: expected long | short, found \"up\"")
+                == "foo: expected no such field, found 1; side: expected long | short, found \"up\""
+        )
     }
 }

@@ -6,8 +6,13 @@ import Testing
 @Suite struct TriggerRulesTests {
     private func quote(_ bid: Double, _ ask: Double) -> Quote {
         Quote(
-            symbol: SymbolID(index: 1), time: .zero, bid: price(bid), ask: price(ask), bidSize: Size(shares: 1),
-            askSize: Size(shares: 1))
+            symbol: SymbolID(index: 1),
+            time: .zero,
+            bid: price(bid),
+            ask: price(ask),
+            bidSize: Size(shares: 1),
+            askSize: Size(shares: 1)
+        )
     }
 
     @Test func aBadPrintIsBeyondTheNBBOByBothMeasures() {
