@@ -4,9 +4,11 @@ package import Primitives
 extension PlanBook {
     /// Takes a plan in between two events; a live plan without a later `armAt` is armed at once, a scenario stays frozen.
     ///
-    /// - Parameters:
-    ///   - received: receive time of the command.
-    ///   - limitsLive: refuse a second open live plan of the same symbol, style and owner.
+    /// `received` is the receive time of the command; `limitsLive` refuses a second open live plan of the same symbol,
+    /// style and owner (off in a replay of plans).
+    ///
+    /// - Throws: `full`, `duplicate`, `liveLimit`; nothing has changed then.
+    /// - Returns: the plan's name in this book.
     package mutating func add(
         _ plan: Plan,
         at placement: PlanPlacement,
@@ -30,9 +32,10 @@ extension PlanBook {
     /// does another `armAt` before the entry. Else the state stays: a changed stop, break-even or trail takes effect from
     /// the next x on, as if it had been so since the entry.
     ///
-    /// - Parameters:
-    ///   - plan: the whole new definition; its id and version are ignored.
-    ///   - expected: the version that the command was meant for; nil takes any.
+    /// `plan` is the whole new definition; its id and version are ignored. `expected` is the version that the command was
+    /// meant for, nil for any.
+    ///
+    /// - Throws: `unknown`, `notOpen`, `versionConflict`, `liveLimit`, `targetsHit`; nothing has changed then.
     package mutating func amend(
         _ handle: PlanHandle,
         to plan: Plan,
@@ -69,7 +72,9 @@ extension PlanBook {
         dropDeadTimers()
     }
 
-    /// Ends an open plan.
+    /// Ends an open plan between two events.
+    ///
+    /// - Throws: `unknown`, `notOpen`, `versionConflict`.
     package mutating func cancel(
         _ handle: PlanHandle,
         expected: Int32? = nil,
@@ -82,6 +87,8 @@ extension PlanBook {
     }
 
     /// Drops a plan that is over from memory; its id is free again.
+    ///
+    /// - Throws: `unknown`, `notOpen` while it is still open.
     package mutating func forget(_ handle: PlanHandle) throws(PlanBookError) {
         let slot = try self.slot(handle)
         guard !table.records[Int(slot)].state.isOpen else {

@@ -38,10 +38,14 @@ package struct PlanPlacement: Sendable {
     package var instrument: SymbolID
     /// Its price step at the entry, fixed for the plan's life.
     package var tick: Price
-    /// The first session close later than `Plan.armingInstant`: when a scalp or intraday plan ends. Not looked at for others.
+    /// The first session close later than `Plan.armingInstant`: when a scalp or intraday plan ends.
+    ///
+    /// Not looked at for other styles.
     package var nextClose: Instant
-    /// The instrument's last usable quote before the command, with its session; nil where there is none, or trading was
-    /// halted since. Used where the book sees the instrument for the first time.
+    /// The instrument's last usable quote before the command, with its session.
+    ///
+    /// Nil where there is none, or trading was halted since. Used where the book sees the instrument for the first time;
+    /// from then on it keeps the preceding quote itself.
     package var standing: StandingQuote?
 
     package init(instrument: SymbolID, tick: Price, nextClose: Instant, standing: StandingQuote? = nil) {
@@ -83,10 +87,8 @@ package struct PlanBook: Sendable {
 
     /// Takes a trade of class *last* that is no bad print, or an index value.
     ///
-    /// - Parameters:
-    ///   - session: what `time` lies in; an event received at or after its end gives no x.
-    ///   - time: exchange time.
-    ///   - band: 0.1·ATR as it stands (`TriggerRules.retestBand`).
+    /// `session` is what the exchange time `time` lies in; an event received at or after its end gives no x. `band` is
+    /// 0.1·ATR as it stands (`TriggerRules.retestBand`).
     package mutating func traded(
         _ x: Price,
         on symbol: SymbolID,
@@ -172,7 +174,7 @@ package struct PlanBook: Sendable {
     ///
     /// To be called with the receive time of every input before it is applied.
     package mutating func fire(upTo received: Instant, into out: inout [PlanOutcome]) {
-        guard timers.nextDue <= received else { return }
+        guard timers.nextDue.nanos <= received.nanos else { return }
         while let timer = timers.pop(upTo: received) {
             guard isValid(timer) else { continue }
             if timer.isExpiry {
@@ -197,13 +199,14 @@ package struct PlanBook: Sendable {
     }
 
     private mutating func isFit(_ price: Price) -> Bool {
-        if price.micros > 0, price <= TriggerRules.priceLimit { return true }
+        // Plain integers here and below: `<=` of a Comparable struct from another module is a call.
+        if price.micros > 0, price.micros <= TriggerRules.priceLimit.micros { return true }
         unfitPriceCount += 1
         return false
     }
 
     private mutating func accepts(_ instrument: Int, _ session: TradingSession, _ received: Instant) -> Bool {
-        if received >= session.end {
+        if received.nanos >= session.end.nanos {
             lateCount += 1
             return false
         }

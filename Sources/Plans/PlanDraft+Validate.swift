@@ -222,7 +222,8 @@ extension PlanDraft {
         _ check: inout DraftCheck,
         targetCount: Int
     ) -> (breakeven: Int?, trail: PlanTrail?) {
-        let range = 1...max(1, min(targetCount, Self.targetLimit))
+        // Without targets that is the problem, not what refers to them.
+        let range = 1...(targetCount == 0 ? Self.targetLimit : min(targetCount, Self.targetLimit))
         let breakeven = breakevenAfter.flatMap { check.count("breakevenAfter", $0, range) }
         guard trailAfter != nil || trailDistance != nil else { return (breakeven, nil) }
         let after = check.count("trail.after", trailAfter, range)

@@ -142,8 +142,9 @@ package struct PlanContext: Sendable {
     /// The id for a draft without one; nil requires one.
     package var id: String?
     package var version: Int32
-    /// The receive time of the command; what a plan without `armAt` is armed at. Nil where no time is known yet (a replay
-    /// before its first event).
+    /// The receive time of the command: what a plan without `armAt` is armed at.
+    ///
+    /// Nil where no time is known yet (a replay before its first event).
     package var now: Instant?
     /// What a symbol's text names; nil where there is no such instrument.
     package var instrument: @Sendable (String) -> Instrument?

@@ -93,8 +93,9 @@ package struct PlanHit: Hashable, Sendable {
     package var time: Instant
     /// The entry's x lies more than a tick beyond E.
     package var isGap: Bool
-    /// How much worse than E the entry's x is, in R = |E − first stop|; negative where better. Entries, and plans
-    /// invalidated in place of an entry; else nil.
+    /// How much worse than E the entry's x is, in R = |E − first stop|; negative where better.
+    ///
+    /// For entries, and plans invalidated in place of one; else nil.
     package var slippageR: Double?
     /// The position left after it.
     package var remaining: Fraction

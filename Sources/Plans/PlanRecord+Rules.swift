@@ -69,7 +69,7 @@ extension PlanRecord {
 
     /// The stop that the definition and what happened so far give: where an amendment puts it.
     ///
-    /// - Parameter high: highest (confirmed) x since the entry as a long sees it.
+    /// `high` is the highest (confirmed) x since the entry as a long sees it.
     func stopByRules(high: Int64?) -> Int64 {
         var stop = signed(firstStop)
         guard state == .entered else { return firstStop }

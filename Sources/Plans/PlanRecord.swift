@@ -1,7 +1,9 @@
 import MarketData
 import Primitives
 
-/// One plan inside the book: its definition packed, and its state. Trivially copied, no reference.
+/// One plan inside the book: its definition packed, and its state.
+///
+/// Trivially copied, no reference.
 ///
 /// Prices are micros as they are; the rules look at them from the plan's side (`signed`). Texts, targets and hits are in
 /// the book's pools.

@@ -187,7 +187,7 @@ struct PlanTable {
     private static func hash(_ bytes: ArraySlice<UInt8>) -> Int {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return Int(truncatingIfNeeded: (hash ^ (hash >> 29)) &* 0x9E37_79B9_7F4A_7C15 >> 20)
+        return Int(truncatingIfNeeded: ((hash ^ (hash >> 29)) &* 0x9E37_79B9_7F4A_7C15) >> 20)
     }
 
     private func home(of slot: UInt32) -> Int { Self.hash(ids[records[Int(slot)].id]) & (idSlots.count - 1) }

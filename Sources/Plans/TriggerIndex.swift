@@ -47,12 +47,13 @@ struct TriggerGroup: BitwiseCopyable {
     var open = 0
 }
 
-/// One stream of x (a group has two: bid and ask; only the first where there is one price): the newest, and what is
-/// nearest to it. All a tick between levels reads.
+/// One stream of x: the newest, and what is nearest to it; all that a tick between levels reads.
+///
+/// A group has two, bid and ask; only the first is used where there is one price.
 struct TriggerStream: BitwiseCopyable {
     static let none = TriggerStream()
 
-    /// Thresholds on the lanes' values; `Int64.max` where nothing waits. See `TriggerIndex.lane`.
+    /// Thresholds on the lanes' values (`TriggerIndex`), `Int64.max` where nothing waits.
     var near = InlineArray<8, Int64>(repeating: .max)
     var sample = Sample(0)
     /// Plans wait for their first x.
@@ -84,6 +85,9 @@ struct TriggerIndex {
     private var slots: [UInt32] = []
 
     init() {}
+
+    /// Watches held, dead ones included; for tests.
+    var watchCount: Int { heaps.reduce(0) { $0 + $1.count } + pending.reduce(0) { $0 + $1.count } }
 
     // MARK: Instruments and groups
 
@@ -233,6 +237,10 @@ struct TriggerIndex {
         switch record.phase {
         case .idle: break
         case .openSide:
+            // At most one an open plan counts.
+            if pending[setter.stream].count > 2 * groups[setter.group].open + 64 {
+                pending[setter.stream].removeAll { records[Int($0.slot)].generation != $0.generation }
+            }
             pending[setter.stream].append(setter.watch(0))
             streams[setter.stream].hasPending = true
         case .touchFromAbove: push(setter, upwards: false, entry, records)

@@ -74,11 +74,12 @@ struct Sample: BitwiseCopyable, Equatable {
 /// Pure rules on single events (analytics.md 5).
 package enum TriggerRules {
     /// The largest price that gives an x or is allowed in a plan: a billion dollars, far from where sums overflow.
-    package static let priceLimit = Price(micros: 1_000_000_000 * Price.scale)
+    @inlinable
+    package static var priceLimit: Price { Price(micros: 1_000_000_000_000_000) }
 
     /// A trade outside the prevailing NBBO by more than 0.5 % *and* more than 2 ticks: gives no x.
     ///
-    /// - Parameter prevailing: the last usable quote before the trade, of any age; without one nothing is filtered.
+    /// `prevailing` is the last usable quote before the trade, of any age; without one nothing is filtered.
     package static func isBadPrint(_ price: Price, prevailing: Quote?, tick: Price) -> Bool {
         guard let prevailing, prevailing.isUsable else { return false }
         let reference: Int64
@@ -106,7 +107,7 @@ package enum TriggerRules {
 
     /// A tenth of an ATR, rounded half up to 10⁻⁶: how near a `retest` must come back.
     ///
-    /// - Parameter atr: dollars; nil, not finite or negative counts as unknown, which is 0.
+    /// `atr` is in dollars; nil, not finite or negative counts as unknown, which is 0.
     package static func retestBand(atr: Double?) -> Price {
         guard let atr, atr.isFinite, atr > 0 else { return .zero }
         let micros = (atr * 100_000 + 0.5).rounded(.down)

@@ -43,12 +43,21 @@ struct NaiveBook {
     private var frozen: Set<SymbolID> = []
 
     mutating func add(
-        _ plan: Plan, as handle: PlanHandle, at placement: PlanPlacement, received: Instant, into out: inout [PlanOutcome]
+        _ plan: Plan,
+        as handle: PlanHandle,
+        at placement: PlanPlacement,
+        received: Instant,
+        into out: inout [PlanOutcome]
     ) {
         var expiry = plan.expiresAt
         if plan.style.endsWithSession { expiry = min(expiry ?? placement.nextClose, placement.nextClose) }
         let entry = Entry(
-            handle: handle, plan: plan, tick: placement.tick, instrument: placement.instrument, expiry: expiry)
+            handle: handle,
+            plan: plan,
+            tick: placement.tick,
+            instrument: placement.instrument,
+            expiry: expiry
+        )
         entries.append(entry)
         status(entry, .created, &out)
         if plan.kind == .live, plan.armAt.map({ $0 <= received }) ?? true { arm(entry, &out) }
@@ -71,7 +80,9 @@ struct NaiveBook {
             // (boundary, arm 0 or expire 1, order of creation)
             var due: (Instant, Int, Entry)?
             for entry in entries where entry.state.isOpen && entry.plan.kind == .live {
-                if entry.state == .draft, let at = entry.plan.armAt, at <= received, due.map({ (at, 0) < ($0.0, $0.1) }) ?? true {
+                if entry.state == .draft, let at = entry.plan.armAt, at <= received,
+                    due.map({ (at, 0) < ($0.0, $0.1) }) ?? true
+                {
                     due = (at, 0, entry)
                 }
                 if let at = entry.expiry, at <= received, due.map({ (at, 1) < ($0.0, $0.1) }) ?? true {
@@ -90,7 +101,12 @@ struct NaiveBook {
     }
 
     mutating func traded(
-        _ x: Price, on symbol: SymbolID, session: TradingSession, time: Instant, received: Instant, band: Price,
+        _ x: Price,
+        on symbol: SymbolID,
+        session: TradingSession,
+        time: Instant,
+        received: Instant,
+        band: Price,
         into out: inout [PlanOutcome]
     ) {
         guard received < session.end, !frozen.contains(symbol) else { return }
@@ -100,7 +116,11 @@ struct NaiveBook {
     }
 
     mutating func quoted(
-        _ quote: Quote, session: TradingSession, received: Instant, band: Price, into out: inout [PlanOutcome]
+        _ quote: Quote,
+        session: TradingSession,
+        received: Instant,
+        band: Price,
+        into out: inout [PlanOutcome]
     ) {
         guard received < session.end, !frozen.contains(quote.symbol), quote.isUsable else { return }
         let before = preceding[quote.symbol].flatMap { $0.session == session ? $0.quote : nil }
@@ -131,8 +151,13 @@ struct NaiveBook {
 
     /// One plan, one x; `holds` says whether a level test holds for the event.
     private func step(
-        _ entry: Entry, _ x: Price, _ holds: ((Price) -> Bool) -> Bool, _ session: TradingSession, _ time: Instant,
-        _ band: Price, _ out: inout [PlanOutcome]
+        _ entry: Entry,
+        _ x: Price,
+        _ holds: ((Price) -> Bool) -> Bool,
+        _ session: TradingSession,
+        _ time: Instant,
+        _ band: Price,
+        _ out: inout [PlanOutcome]
     ) {
         guard entry.plan.sessions.contains(session.kind) else { return }
         switch entry.state {
@@ -197,7 +222,11 @@ struct NaiveBook {
     }
 
     private func manage(
-        _ entry: Entry, _ x: Price, _ holds: ((Price) -> Bool) -> Bool, _ time: Instant, _ out: inout [PlanOutcome]
+        _ entry: Entry,
+        _ x: Price,
+        _ holds: ((Price) -> Bool) -> Bool,
+        _ time: Instant,
+        _ out: inout [PlanOutcome]
     ) {
         let isLong = entry.isLong
         let plan = entry.plan
@@ -230,7 +259,9 @@ struct NaiveBook {
         if let after = plan.breakevenAfter, entry.targetsHit >= after {
             entry.stop = isLong ? max(entry.stop, entryX) : min(entry.stop, entryX)
         }
-        if let trail = plan.trail, entry.targetsHit >= trail.after, let best = isLong ? entry.best.max() : entry.best.min() {
+        if let trail = plan.trail, entry.targetsHit >= trail.after,
+            let best = isLong ? entry.best.max() : entry.best.min()
+        {
             let level = isLong ? best - trail.distance : best + trail.distance
             entry.stop = isLong ? max(entry.stop, level) : min(entry.stop, level)
         }
@@ -254,29 +285,59 @@ struct NaiveBook {
     }
 
     private func hit(
-        _ entry: Entry, _ kind: HitKind, _ rule: PlanRule, _ x: Price?, _ time: Instant, target: UInt8? = nil,
-        isGap: Bool = false, slippage: Double? = nil, _ out: inout [PlanOutcome]
+        _ entry: Entry,
+        _ kind: HitKind,
+        _ rule: PlanRule,
+        _ x: Price?,
+        _ time: Instant,
+        target: UInt8? = nil,
+        isGap: Bool = false,
+        slippage: Double? = nil,
+        _ out: inout [PlanOutcome]
     ) {
         entry.hits += 1
         let remaining = entry.state == .entered ? Fraction(micros: 1_000_000 - entry.filled) : .zero
         out.append(
             .hit(
                 PlanHit(
-                    plan: entry.handle, version: entry.plan.version, index: entry.hits, kind: kind, rule: rule,
-                    target: target, price: x, time: time, isGap: isGap, slippageR: slippage, remaining: remaining)))
+                    plan: entry.handle,
+                    version: entry.plan.version,
+                    index: entry.hits,
+                    kind: kind,
+                    rule: rule,
+                    target: target,
+                    price: x,
+                    time: time,
+                    isGap: isGap,
+                    slippageR: slippage,
+                    remaining: remaining
+                )
+            )
+        )
     }
 
     fileprivate func status(_ entry: Entry, _ reason: StatusReason, _ out: inout [PlanOutcome]) {
         out.append(
             .status(
                 PlanStatus(
-                    plan: entry.handle, version: entry.plan.version, state: entry.state, stop: entry.stop, reason: reason)))
+                    plan: entry.handle,
+                    version: entry.plan.version,
+                    state: entry.state,
+                    stop: entry.stop,
+                    reason: reason
+                )
+            )
+        )
     }
 }
 
 extension NaiveBook {
     mutating func apply(
-        _ event: PlanEvent, handles: [PlanHandle], isAdded: Bool, book: PlanBook, into out: inout [PlanOutcome]
+        _ event: PlanEvent,
+        handles: [PlanHandle],
+        isAdded: Bool,
+        book: PlanBook,
+        into out: inout [PlanOutcome]
     ) {
         fire(upTo: event.received, into: &out)
         switch event.action {
@@ -292,8 +353,14 @@ extension NaiveBook {
             }
         case .trade(let x, let symbol, let session):
             traded(
-                x, on: symbol, session: session, time: event.received, received: event.received, band: event.band,
-                into: &out)
+                x,
+                on: symbol,
+                session: session,
+                time: event.received,
+                received: event.received,
+                band: event.band,
+                into: &out
+            )
         case .quote(let quote, let session):
             quoted(quote, session: session, received: event.received, band: event.band, into: &out)
         case .freeze(let symbol): freeze(symbol)
@@ -302,9 +369,15 @@ extension NaiveBook {
     }
 
     mutating func amend(
-        _ handle: PlanHandle, to plan: Plan, at placement: PlanPlacement, received: Instant, into out: inout [PlanOutcome]
+        _ handle: PlanHandle,
+        to plan: Plan,
+        at placement: PlanPlacement,
+        received: Instant,
+        into out: inout [PlanOutcome]
     ) {
-        guard let entry = entries.first(where: { $0.handle == handle }), entry.state.isOpen, !entry.isRetired else { return }
+        guard let entry = entries.first(where: { $0.handle == handle }), entry.state.isOpen, !entry.isRetired else {
+            return
+        }
         let old = entry.plan
         var new = plan
         new.id = old.id

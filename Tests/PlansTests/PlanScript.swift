@@ -84,7 +84,8 @@ struct PlanScript {
         if dice == 23 { return .forget(Int(pick(0...Int64(made - 1)))) }
         let which = Int(pick(0...1))
         move(which)
-        return dice <= 55 ? .trade(Price(micros: levels[which]), Self.symbols[which], session()) : .quote(quote(which), session())
+        return dice <= 55
+            ? .trade(Price(micros: levels[which]), Self.symbols[which], session()) : .quote(quote(which), session())
     }
 
     /// Another entry, or one thing changed that leaves it alone.
@@ -96,7 +97,11 @@ struct PlanScript {
         let sign: Int64 = plan.side == .long ? 1 : -1
         switch pick(1...7) {
         case 1: plan.stop = Price(micros: plan.entry.price.micros - sign * pick(1...60) * 5_000)
-        case 2: plan.trail = PlanTrail(after: Int(pick(1...Int64(plan.targets.count))), distance: Price(micros: pick(1...60) * 5_000))
+        case 2:
+            plan.trail = PlanTrail(
+                after: Int(pick(1...Int64(plan.targets.count))),
+                distance: Price(micros: pick(1...60) * 5_000)
+            )
         case 3: plan.breakevenAfter = chance(30) ? nil : 1
         case 4: plan.sessions = plan.sessions == .rth ? [.pre, .rth] : .rth
         case 5: plan.expiresAt = now.advanced(byNanos: pick(1...500) * 1_000_000_000)
@@ -179,7 +184,7 @@ struct PlanScript {
 }
 
 extension PlanBook {
-    /// Applies one call the way a core does: timers first. Commands that the book refuses change nothing.
+    /// Applies one call the way a core does, timers first; commands that the book refuses change nothing.
     mutating func apply(_ event: PlanEvent, handles: inout [PlanHandle], into out: inout [PlanOutcome]) {
         fire(upTo: event.received, into: &out)
         switch event.action {
@@ -190,11 +195,24 @@ extension PlanBook {
         case .cancel(let plan): try? cancel(handles[plan], into: &out)
         case .amend(let plan, let version, let placement):
             try? amend(
-                handles[plan], to: version, at: placement, received: event.received, limitsLive: false, into: &out)
+                handles[plan],
+                to: version,
+                at: placement,
+                received: event.received,
+                limitsLive: false,
+                into: &out
+            )
         case .forget(let plan): try? forget(handles[plan])
         case .trade(let x, let symbol, let session):
             traded(
-                x, on: symbol, session: session, time: event.received, received: event.received, band: event.band, into: &out)
+                x,
+                on: symbol,
+                session: session,
+                time: event.received,
+                received: event.received,
+                band: event.band,
+                into: &out
+            )
         case .quote(let quote, let session):
             quoted(quote, session: session, received: event.received, band: event.band, into: &out)
         case .freeze(let symbol): freeze(symbol)
