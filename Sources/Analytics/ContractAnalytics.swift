@@ -1,11 +1,11 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 
 /// What is computed for one option contract, small: thousands of them live beside one underlying.
 ///
 /// 128 bytes; the part for quotes (sampler, time-weighted spread: 256 bytes with its header) comes with the first quote.
 /// RTH is the equity session. A new trading day begins with its first event. One thread.
-package struct ContractAnalytics: Sendable {
+public struct ContractAnalytics: Sendable {
     @usableFromInline var head = Head()
     /// One element once a quote came.
     @usableFromInline var quotePart: [ContractQuotes] = []
@@ -35,11 +35,11 @@ package struct ContractAnalytics: Sendable {
     }
 
     /// Before the first event.
-    package init() {}
+    public init() {}
 
     /// Takes a trade or a cancel, which subtracts its size from the day's volume.
     @inlinable
-    package mutating func traded(_ trade: Trade, as tradeClass: TradeClass, in window: SessionWindow) {
+    public mutating func traded(_ trade: Trade, as tradeClass: TradeClass, in window: SessionWindow) {
         guard enter(window) else { return }
         if tradeClass.contains(.last), trade.price.micros > 0 {
             head.lastPrice = trade.price
@@ -64,7 +64,7 @@ package struct ContractAnalytics: Sendable {
 
     /// Takes a quote of any quality.
     @inlinable
-    package mutating func quoted(
+    public mutating func quoted(
         _ quote: Quote,
         in window: SessionWindow,
         received: Instant,
@@ -83,7 +83,7 @@ package struct ContractAnalytics: Sendable {
     }
 
     /// Samples up to `received`, before a read.
-    package mutating func advance(to received: Instant, of day: TradingDay, _ sampling: NBBOSampling = .option) {
+    public mutating func advance(to received: Instant, of day: TradingDay, _ sampling: NBBOSampling = .option) {
         guard !quotePart.isEmpty, day.date == head.date else { return }
         quotePart[0].sampler.advance(to: received, of: day, sampling)
     }
@@ -117,11 +117,11 @@ package struct ContractAnalytics: Sendable {
 
 /// What quotes of a contract add.
 @frozen
-package struct ContractQuotes: Sendable, BitwiseCopyable {
+public struct ContractQuotes: Sendable, BitwiseCopyable {
     /// Spread samples of the last 10 s, and counts of unusual quotes.
-    @usableFromInline package var sampler = NBBOSampler()
+    public var sampler = NBBOSampler()
     /// The time-weighted spread as of the last quote.
-    @usableFromInline package var spread = TimeWeightedSpread()
+    public var spread = TimeWeightedSpread()
 
     @usableFromInline init() {}
 }
@@ -129,61 +129,61 @@ package struct ContractQuotes: Sendable, BitwiseCopyable {
 // Reads.
 extension ContractAnalytics {
     /// First *last* trade in RTH; nil before it.
-    package var open: Price? { head.openPrice == .zero ? nil : head.openPrice }
+    public var open: Price? { head.openPrice == .zero ? nil : head.openPrice }
     /// Highest *eligible* trade in RTH.
-    package var high: Price? { head.highPrice == .zero ? nil : head.highPrice }
+    public var high: Price? { head.highPrice == .zero ? nil : head.highPrice }
     /// Lowest *eligible* trade in RTH.
-    package var low: Price? { head.lowPrice == .zero ? nil : head.lowPrice }
+    public var low: Price? { head.lowPrice == .zero ? nil : head.lowPrice }
     /// Price of the last trade of class *last*, also of an earlier day.
-    package var last: Price? { head.lastPrice == .zero ? nil : head.lastPrice }
+    public var last: Price? { head.lastPrice == .zero ? nil : head.lastPrice }
     /// Size of the trade that set `last`.
-    package var lastSize: Size { head.lastSize }
+    public var lastSize: Size { head.lastSize }
     /// Exchange time of the trade that set `last`.
-    package var lastTime: Instant { head.lastTime }
+    public var lastTime: Instant { head.lastTime }
     /// Contracts in RTH, cancels subtracted.
-    package var volume: Size { head.volume }
+    public var volume: Size { head.volume }
     /// Trade events in RTH of any condition, cancels apart.
-    package var trades: UInt32 { head.trades }
+    public var trades: UInt32 { head.trades }
     /// Quote events in RTH.
-    package var quotes: UInt32 { head.quotes }
+    public var quotes: UInt32 { head.quotes }
     /// Cancels in RTH; stays at 65,535.
-    package var cancels: UInt16 { head.cancels }
+    public var cancels: UInt16 { head.cancels }
     /// Events of an earlier day, or of closed time; stays at 65,535.
-    package var strayEvents: UInt16 { head.strays }
+    public var strayEvents: UInt16 { head.strays }
     /// Trading day, yyyymmdd; 0 before the first event.
-    package var date: Int32 { head.date }
+    public var date: Int32 { head.date }
     /// Nil where the last quote lacks that side.
-    package var bid: Price? { head.bid.micros > 0 ? head.bid : nil }
+    public var bid: Price? { head.bid.micros > 0 ? head.bid : nil }
     /// Nil where the last quote lacks that side.
-    package var ask: Price? { head.ask.micros > 0 ? head.ask : nil }
+    public var ask: Price? { head.ask.micros > 0 ? head.ask : nil }
     /// Contracts bid for.
-    package var bidSize: Size { head.bidSize }
+    public var bidSize: Size { head.bidSize }
     /// Contracts on offer.
-    package var askSize: Size { head.askSize }
+    public var askSize: Size { head.askSize }
     /// Receive time of the last quote.
-    package var quoteReceived: Instant { head.quoteReceived }
+    public var quoteReceived: Instant { head.quoteReceived }
 
     /// Mid of the last quote in dollars; nil unless usable.
-    package var mid: Double? {
+    public var mid: Double? {
         guard let bid, let ask, ask >= bid else { return nil }
         return (Double(bid.micros) + Double(ask.micros)) / 2e6
     }
 
     /// Spread over mid of the last quote; nil unless usable.
-    package var spreadFraction: Double? {
+    public var spreadFraction: Double? {
         guard let bid, let ask, ask >= bid else { return nil }
         return 2 * (Double(ask.micros) - Double(bid.micros)) / (Double(ask.micros) + Double(bid.micros))
     }
 
     /// Sampled spreads of the last 10 s as of the last quote or `advance`; nil before a sample.
-    package var statistics: SpreadStatistics? { quotePart.first?.sampler.statistics }
+    public var statistics: SpreadStatistics? { quotePart.first?.sampler.statistics }
     /// Nil under 8 samples: unknown is never a pass.
-    package var stability: Double? { statistics?.stability }
+    public var stability: Double? { statistics?.stability }
     /// Locked, crossed and stale counts, and the time-weighted spread; nil before a quote.
-    package var quoteDetail: ContractQuotes? { quotePart.first }
+    public var quoteDetail: ContractQuotes? { quotePart.first }
 
     /// Time-weighted spread in dollars up to `instant`.
-    package func timeWeightedSpread(at instant: Instant, of day: TradingDay) -> Double? {
+    public func timeWeightedSpread(at instant: Instant, of day: TradingDay) -> Double? {
         guard var spread = quotePart.first?.spread, day.date == head.date else { return nil }
         spread.advance(to: instant, of: day)
         return spread.mean
@@ -192,13 +192,13 @@ extension ContractAnalytics {
 
 extension ContractAnalytics: Checkpointable {
     /// Appends the whole state.
-    package func save(to writer: inout StateWriter) {
+    public func save(to writer: inout StateWriter) {
         writer.write(head)
         writer.write(quotePart)
     }
 
     /// Takes up a saved state.
-    package init(restoring reader: inout StateReader) throws(StateError) {
+    public init(restoring reader: inout StateReader) throws(StateError) {
         head = try reader.read()
         let part = try reader.readArray(of: ContractQuotes.self)
         guard part.count <= 1 else { throw StateError(offset: 0, expected: "at most one quote part") }

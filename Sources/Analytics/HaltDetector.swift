@@ -1,44 +1,44 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 
 /// Suspects a halt where the last price stands pinned at a limit-up/limit-down band with a one-sided quote for 15 s.
 ///
 /// No feed tells of all halts (analytics.md 5); this one is said as `suspected`. By receive time; one thread.
 @frozen
-package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
+public struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     /// How long the price must stand pinned.
-    package static let patienceNanos: Int64 = 15_000_000_000
+    public static let patienceNanos: Int64 = 15_000_000_000
 
     @usableFromInline var upper = Price.zero
     @usableFromInline var lower = Price.zero
     private var last = Price.zero
     private var isOneSided = false
     /// Suspected, until a two-sided quote, a price off the band or other bands.
-    package private(set) var isSuspected = false
+    public private(set) var isSuspected = false
     /// When it becomes suspected unless something changes; never while there is nothing to wait for.
-    package private(set) var boundary = Instant.distantFuture
+    public private(set) var boundary = Instant.distantFuture
 
     /// Before any bands.
-    package init() {}
+    public init() {}
 
     /// Whether bands are known; without them nothing else needs telling.
     @inlinable
-    package var hasBands: Bool { upper != .zero || lower != .zero }
+    public var hasBands: Bool { upper != .zero || lower != .zero }
 
     /// Takes new bands; an absent one is zero.
-    package mutating func banded(_ bands: PriceBands, received: Instant) {
+    public mutating func banded(_ bands: PriceBands, received: Instant) {
         (upper, lower) = (bands.upper, bands.lower)
         review(received)
     }
 
     /// Takes a trade of class *last*.
-    package mutating func traded(_ price: Price, received: Instant) {
+    public mutating func traded(_ price: Price, received: Instant) {
         last = price
         review(received)
     }
 
     /// Takes a quote of any quality.
-    package mutating func quoted(_ quote: Quote, received: Instant) {
+    public mutating func quoted(_ quote: Quote, received: Instant) {
         isOneSided = (quote.bid.micros > 0) != (quote.ask.micros > 0)
         review(received)
     }
@@ -46,7 +46,7 @@ package struct HaltDetector: Hashable, Sendable, BitwiseCopyable {
     /// Fires the timer if it is due.
     ///
     /// - Returns: whether a halt is suspected from now on.
-    package mutating func advance(to instant: Instant) -> Bool {
+    public mutating func advance(to instant: Instant) -> Bool {
         guard instant >= boundary else { return false }
         boundary = .distantFuture
         isSuspected = true

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import MarketData
-package import Primitives
+public import Primitives
 
 // Completion of bars, and what is computed from complete ones.
 extension MinuteBars {
     /// Completes what is due at `nextBoundary`, which is the time that it is stamped with.
     ///
     /// - Precondition: a boundary is set.
-    package mutating func fireNextBoundary() -> CompletedBars {
+    public mutating func fireNextBoundary() -> CompletedBars {
         let boundary = head.nextBoundary
         precondition(boundary != .distantFuture, "no bar is forming")
         var completed = CompletedBars(boundary: boundary)
@@ -25,14 +25,14 @@ extension MinuteBars {
     }
 
     /// Completes everything due up to and including `instant`, without telling.
-    package mutating func advance(to instant: Instant) {
+    public mutating func advance(to instant: Instant) {
         while nextBoundary <= instant, nextBoundary != .distantFuture { _ = fireNextBoundary() }
         head.clock = max(head.clock, instant)
     }
 
     /// Notes that time has come to `received`, all timers up to it having fired.
     @inlinable
-    package mutating func reached(_ received: Instant) {
+    public mutating func reached(_ received: Instant) {
         if received > head.clock { head.clock = received }
     }
 
@@ -98,7 +98,7 @@ extension MinuteBars {
     /// - Parameter window: how many returns count, the last ones; all if nil.
     /// - Returns: nil before the first return, or with fewer than `window`.
     /// - Complexity: O(minutes so far); for reads, not for ticks.
-    package func realisedVolatility(last window: Int? = nil) -> Double? {
+    public func realisedVolatility(last window: Int? = nil) -> Double? {
         var squares = 0.0
         var returns = 0
         var later: Double?
@@ -120,13 +120,13 @@ extension MinuteBars {
 
 extension MinuteBars: Checkpointable {
     /// Appends the whole state.
-    package func save(to writer: inout StateWriter) {
+    public func save(to writer: inout StateWriter) {
         writer.write(head)
         writer.write(bars)
     }
 
     /// Takes up a saved state.
-    package init(restoring reader: inout StateReader) throws(StateError) {
+    public init(restoring reader: inout StateReader) throws(StateError) {
         head = try reader.read()
         bars.reserveCapacity(Self.limit)
         bars += try reader.readArray(of: MinuteBar.self)

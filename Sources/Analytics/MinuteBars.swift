@@ -1,36 +1,36 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 
 /// One minute: high and low of eligible trades, open and close of *last* trades, volume of counted ones.
 @frozen
-package struct MinuteBar: Hashable, Sendable, BitwiseCopyable {
+public struct MinuteBar: Hashable, Sendable, BitwiseCopyable {
     /// Zero where no trade of that class came; so for all prices.
-    package var open = Price.zero
+    public var open = Price.zero
     /// Highest eligible trade.
-    package var high = Price.zero
+    public var high = Price.zero
     /// Lowest eligible trade.
-    package var low = Price.zero
+    public var low = Price.zero
     /// Last *last* trade.
-    package var close = Price.zero
+    public var close = Price.zero
     /// Sum of counted sizes.
-    package var volume = Size.zero
+    public var volume = Size.zero
     /// What our own trades sum to, doubled; plus 1 where the provider's bar stands.
     @usableFromInline var packedOwnVolume: Int64 = 0
 
     /// Nothing came.
-    package init() {}
+    public init() {}
 
     /// Whether the provider's bar replaced ours.
     @inlinable
-    package var isProviders: Bool { packedOwnVolume & 1 != 0 }
+    public var isProviders: Bool { packedOwnVolume & 1 != 0 }
 
     /// Nothing that counts came.
     @inlinable
-    package var isEmpty: Bool { high == .zero && close == .zero && volume == .zero && packedOwnVolume == 0 }
+    public var isEmpty: Bool { high == .zero && close == .zero && volume == .zero && packedOwnVolume == 0 }
 
     /// Has what a true range or a return needs.
     @inlinable
-    package var isWhole: Bool { high != .zero && low != .zero && close != .zero }
+    public var isWhole: Bool { high != .zero && low != .zero && close != .zero }
 
     /// Adds a trade.
     ///
@@ -91,16 +91,16 @@ package struct MinuteBar: Hashable, Sendable, BitwiseCopyable {
 
 /// What one boundary completed.
 @frozen
-package struct CompletedBars: Hashable, Sendable {
+public struct CompletedBars: Hashable, Sendable {
     /// When it was due.
-    package var boundary: Instant
+    public var boundary: Instant
     /// Index of the minute bar that became complete, nil if none.
-    package var minute: Int?
+    public var minute: Int?
     /// Index of the five-minute RTH bar that became complete, nil if none.
-    package var five: Int?
+    public var five: Int?
 
     /// States what a boundary completed.
-    package init(boundary: Instant, minute: Int? = nil, five: Int? = nil) {
+    public init(boundary: Instant, minute: Int? = nil, five: Int? = nil) {
         self.boundary = boundary
         self.minute = minute
         self.five = five
@@ -111,15 +111,15 @@ package struct CompletedBars: Hashable, Sendable {
 ///
 /// Exchange time places an event in its bar; a bar is complete once the clock (receive time) has reached its end. An
 /// event for a complete bar changes it, and what was computed from it. 48 bytes a minute, at most 960. One thread.
-package struct MinuteBars: Sendable {
+public struct MinuteBars: Sendable {
     /// Minutes from 04:00 to 20:00.
-    package static let limit = 960
+    public static let limit = 960
     @usableFromInline static let minuteNanos: Int64 = 60_000_000_000
     /// Minutes in a bar of the ATR.
-    package static let fiveMinutes = 5
+    public static let fiveMinutes = 5
 
     /// By minute since 04:00, up to the last that has anything.
-    @usableFromInline package var bars: [MinuteBar] = []
+    public var bars: [MinuteBar] = []
     @usableFromInline var head = Head()
 
     /// What isn't the bars themselves: saved whole.
@@ -143,35 +143,35 @@ package struct MinuteBars: Sendable {
 
     /// What didn't go the plain way.
     @frozen
-    package struct Counts: Hashable, Sendable, BitwiseCopyable {
+    public struct Counts: Hashable, Sendable, BitwiseCopyable {
         /// Trades for a bar that was complete already.
-        package var lateTrades: UInt32 = 0
+        public var lateTrades: UInt32 = 0
         /// The provider's bars that differed from ours.
-        package var differingBars: UInt32 = 0
+        public var differingBars: UInt32 = 0
         /// The provider's bars that replaced one of the provider's.
-        package var resentBars: UInt32 = 0
+        public var resentBars: UInt32 = 0
         /// Events outside the day's 04:00 to 20:00 (17:00), or outside the day.
-        package var unplaced: UInt32 = 0
+        public var unplaced: UInt32 = 0
 
         /// All plain.
         @inlinable
-        package init() {}
+        public init() {}
     }
 
     /// Before any day.
-    package init() {}
+    public init() {}
 
     /// What didn't go the plain way, since the start.
-    package var counts: Counts { head.counts }
+    public var counts: Counts { head.counts }
     /// ATR(14) of the complete five-minute RTH bars.
     @inlinable
-    package var atr: WilderATR { head.atr }
+    public var atr: WilderATR { head.atr }
     /// When the next bar becomes complete; `distantFuture` while none is forming.
     @inlinable
-    package var nextBoundary: Instant { head.nextBoundary }
+    public var nextBoundary: Instant { head.nextBoundary }
 
     /// Starts a day with no bars; keeps the memory.
-    package mutating func start(_ day: TradingDay) {
+    public mutating func start(_ day: TradingDay) {
         bars.removeAll(keepingCapacity: true)
         let counts = head.counts
         head = Head()
@@ -181,7 +181,7 @@ package struct MinuteBars: Sendable {
 
     /// The minute of `time` since 04:00, nil outside the day.
     @inlinable
-    package func index(of time: Instant) -> Int? {
+    public func index(of time: Instant) -> Int? {
         guard time >= head.day.preOpen, time < head.day.postClose else { return nil }
         let index = Int((time.nanos &- head.day.preOpen.nanos) / Self.minuteNanos)
         return index < Self.limit ? index : nil
@@ -189,24 +189,24 @@ package struct MinuteBars: Sendable {
 
     /// Start of a minute.
     @inlinable
-    package func start(of minute: Int) -> Instant {
+    public func start(of minute: Int) -> Instant {
         head.day.preOpen.advanced(byNanos: Int64(minute) &* Self.minuteNanos)
     }
 
     /// The bar of a minute, nil where nothing came.
-    package func bar(_ minute: Int) -> MinuteBar? {
+    public func bar(_ minute: Int) -> MinuteBar? {
         minute >= 0 && minute < bars.count && !bars[minute].isEmpty ? bars[minute] : nil
     }
 
     /// The minute indices of regular trading hours.
-    package var regularMinutes: Range<Int> {
+    public var regularMinutes: Range<Int> {
         guard head.day.date != 0 else { return 0..<0 }
         let open = Int((head.day.open.nanos &- head.day.preOpen.nanos) / Self.minuteNanos)
         return open..<(open + Int((head.day.close.nanos &- head.day.open.nanos) / Self.minuteNanos))
     }
 
     /// The five-minute bar `window` since the open, as far as it has come; nil where nothing came.
-    package func fiveMinuteBar(_ window: Int) -> MinuteBar? {
+    public func fiveMinuteBar(_ window: Int) -> MinuteBar? {
         let regular = regularMinutes
         guard window >= 0, window < (regular.count + Self.fiveMinutes - 1) / Self.fiveMinutes else { return nil }
         let first = regular.lowerBound + window * Self.fiveMinutes
@@ -221,7 +221,7 @@ package struct MinuteBars: Sendable {
     ///
     /// - Returns: the minute if it was complete already, so that its bar has to be said again; else nil.
     @inlinable
-    package mutating func traded(
+    public mutating func traded(
         _ price: Price,
         _ size: Size,
         as tradeClass: TradeClass,
@@ -243,7 +243,7 @@ package struct MinuteBars: Sendable {
 
     /// Adds an index level; returns as `traded` does.
     @inlinable
-    package mutating func valued(_ price: Price, at time: Instant) -> Int? {
+    public mutating func valued(_ price: Price, at time: Instant) -> Int? {
         guard let minute = index(of: time) else {
             head.counts.unplaced &+= 1
             return nil
@@ -259,7 +259,7 @@ package struct MinuteBars: Sendable {
     }
 
     /// Puts the provider's minute bar in place; returns as `traded` does.
-    package mutating func replace(with bar: Bar) -> Int? {
+    public mutating func replace(with bar: Bar) -> Int? {
         guard let minute = index(of: bar.start) else {
             head.counts.unplaced &+= 1
             return nil

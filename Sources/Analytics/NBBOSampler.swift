@@ -1,20 +1,20 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 
 /// How the NBBO is sampled (`nbbo.sampleMs`, `nbbo.staleMs`).
 @frozen
-package struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
+public struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
     /// Distance of the grid's instants in receive time, at least 1.
-    package let sampleNanos: Int64
+    public let sampleNanos: Int64
     /// A quote older than this at a grid instant isn't sampled.
-    package let staleNanos: Int64
+    public let staleNanos: Int64
     /// Whole grid steps in `staleNanos`, and what is left: they save a division a quote.
     @usableFromInline let staleSteps: Int64
     @usableFromInline let staleRest: Int64
 
     /// States grid and staleness.
     @inlinable
-    package init(sampleNanos: Int64 = 250_000_000, staleNanos: Int64) {
+    public init(sampleNanos: Int64 = 250_000_000, staleNanos: Int64) {
         precondition(sampleNanos > 0 && staleNanos >= 0, "sampling out of range: \(sampleNanos), \(staleNanos)")
         self.sampleNanos = sampleNanos
         self.staleNanos = staleNanos
@@ -32,22 +32,22 @@ package struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Equities: 250 ms, stale after 2 s.
-    package static let equity = NBBOSampling(staleNanos: 2_000_000_000)
+    public static let equity = NBBOSampling(staleNanos: 2_000_000_000)
     /// Options: 250 ms, stale after 15 s.
-    package static let option = NBBOSampling(staleNanos: 15_000_000_000)
+    public static let option = NBBOSampling(staleNanos: 15_000_000_000)
 }
 
 /// Mean and spread of a window of sampled spread fractions (analytics.md 1).
 @frozen
-package struct SpreadStatistics: Hashable, Sendable {
+public struct SpreadStatistics: Hashable, Sendable {
     /// How many samples the window has.
-    package var samples: Int
+    public var samples: Int
     /// Mean of (ask − bid) / mid.
-    package var mean: Double
+    public var mean: Double
     /// Population standard deviation.
-    package var deviation: Double
+    public var deviation: Double
     /// max(0, 1 − deviation / mean); 1 where all are equal; nil under 8 samples.
-    package var stability: Double?
+    public var stability: Double?
 
     /// Computes from a ring's content, in any order of its elements.
     static func of(_ count: Int, _ sample: (Int) -> Float) -> SpreadStatistics? {
@@ -85,11 +85,11 @@ package struct SpreadStatistics: Hashable, Sendable {
 /// At a quote or a read one sample is added for each grid instant passed, so a silent contract costs nothing. Grid
 /// instants are kept modulo 2³² (34 years at 250 ms) to fit the budget of an option contract. 192 bytes; one thread.
 @frozen
-package struct NBBOSampler: Sendable, BitwiseCopyable {
+public struct NBBOSampler: Sendable, BitwiseCopyable {
     /// Samples in the window: 10 s at 250 ms.
-    package static let window = 40
+    public static let window = 40
     /// Fewer samples give no stability.
-    package static let leastSamples = 8
+    public static let leastSamples = 8
 
     @usableFromInline var ring = InlineArray<40, Float>(repeating: 0)
     /// Spread fraction of the last usable quote.
@@ -102,22 +102,22 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     @usableFromInline var filled: UInt8 = 0
     @usableFromInline var hasStanding = false
     /// Quotes in RTH with ask = bid.
-    package private(set) var lockedQuotes: UInt32 = 0
+    public private(set) var lockedQuotes: UInt32 = 0
     /// Quotes in RTH with ask < bid.
-    package private(set) var crossedQuotes: UInt32 = 0
+    public private(set) var crossedQuotes: UInt32 = 0
     /// Quotes in RTH with one side or none.
-    package private(set) var oneSidedQuotes: UInt32 = 0
+    public private(set) var oneSidedQuotes: UInt32 = 0
     /// Grid instants in RTH that gave no sample because the last usable quote was too old.
-    @usableFromInline package var staleInstants: UInt32 = 0
+    public var staleInstants: UInt32 = 0
 
     /// Before the first quote.
-    package init() {}
+    public init() {}
 
     /// Takes a quote received at `received`; the grid instants passed until then belong to the quote before it.
     ///
     /// - Returns: the value sampled and how often, also beyond `window`, for a longer ring.
     @inlinable
-    package mutating func quoted(
+    public mutating func quoted(
         _ quote: Quote,
         in session: SessionKind,
         of day: TradingDay,
@@ -142,7 +142,7 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     /// Adds the samples of the grid instants passed up to and including `received`.
     @inlinable
     @discardableResult
-    package mutating func advance(
+    public mutating func advance(
         to received: Instant,
         of day: TradingDay,
         _ sampling: NBBOSampling
@@ -199,7 +199,7 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
     }
 
     /// Statistics of the window as it stands after the last `advance`; nil without a sample.
-    package var statistics: SpreadStatistics? {
+    public var statistics: SpreadStatistics? {
         SpreadStatistics.of(Int(filled)) { ring[$0] }
     }
 }
@@ -207,17 +207,17 @@ package struct NBBOSampler: Sendable, BitwiseCopyable {
 /// A longer window of the same samples (5 minutes), for underlyings and watched contracts.
 ///
 /// Grows to 1,200 samples, 4 bytes each. One thread.
-package struct SpreadRing: Sendable {
+public struct SpreadRing: Sendable {
     /// Samples in the window: 5 minutes at 250 ms.
-    package static let window = 1_200
+    public static let window = 1_200
     private var ring: [Float] = []
     private var head = 0
 
     /// Without samples.
-    package init() {}
+    public init() {}
 
     /// Adds one value `count` times.
-    package mutating func add(_ value: Float, count: Int) {
+    public mutating func add(_ value: Float, count: Int) {
         for _ in 0..<min(count, Self.window) {
             if ring.count < Self.window {
                 if ring.isEmpty { ring.reserveCapacity(Self.window) }
@@ -230,24 +230,24 @@ package struct SpreadRing: Sendable {
     }
 
     /// Forgets all, keeps the memory.
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         ring.removeAll(keepingCapacity: true)
         head = 0
     }
 
     /// - Complexity: O(window).
-    package var statistics: SpreadStatistics? { SpreadStatistics.of(ring.count) { ring[$0] } }
+    public var statistics: SpreadStatistics? { SpreadStatistics.of(ring.count) { ring[$0] } }
 }
 
 extension SpreadRing: Checkpointable {
     /// Appends the whole state.
-    package func save(to writer: inout StateWriter) {
+    public func save(to writer: inout StateWriter) {
         writer.write(ring)
         writer.write(Int64(head))
     }
 
     /// Takes up a saved state.
-    package init(restoring reader: inout StateReader) throws(StateError) {
+    public init(restoring reader: inout StateReader) throws(StateError) {
         ring = try reader.readArray()
         let head = try reader.read(Int64.self)
         guard ring.count <= Self.window, head >= 0, head < Self.window, head == 0 || ring.count == Self.window else {

@@ -3,18 +3,18 @@
 /// `V += (v/Σv)(p−V)`, `M2 += v(p−V_old)(p−V_new)`, `σ = √(M2/Σv)`. The same accumulator serves every anchor. Dollars and
 /// shares; 24 bytes; one thread.
 @frozen
-package struct SessionVWAP: Hashable, Sendable, BitwiseCopyable {
+public struct SessionVWAP: Hashable, Sendable, BitwiseCopyable {
     /// Shares so far.
-    @usableFromInline package var weight = 0.0
+    public var weight = 0.0
     @usableFromInline var mean = 0.0
     @usableFromInline var squares = 0.0
 
     /// Before the first print.
-    package init() {}
+    public init() {}
 
     /// Adds a print; one without size changes nothing.
     @inlinable
-    package mutating func add(price: Double, size: Double) {
+    public mutating func add(price: Double, size: Double) {
         guard size > 0 else { return }
         weight += size
         let distance = price - mean
@@ -23,7 +23,7 @@ package struct SessionVWAP: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The accumulator of both (Chan, Golub, LeVeque 1979).
-    package func merged(with other: SessionVWAP) -> SessionVWAP {
+    public func merged(with other: SessionVWAP) -> SessionVWAP {
         guard weight > 0 else { return other }
         guard other.weight > 0 else { return self }
         var both = SessionVWAP()
@@ -35,20 +35,20 @@ package struct SessionVWAP: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The VWAP; nil before the first print.
-    package var value: Double? { weight > 0 ? mean : nil }
+    public var value: Double? { weight > 0 ? mean : nil }
 
     /// The population standard deviation of price by volume.
-    package var sigma: Double? { weight > 0 ? (max(0, squares) / weight).squareRoot() : nil }
+    public var sigma: Double? { weight > 0 ? (max(0, squares) / weight).squareRoot() : nil }
 
     /// VWAP + multiple × σ.
-    package func band(_ multiple: Double) -> Double? {
+    public func band(_ multiple: Double) -> Double? {
         guard let value, let sigma else { return nil }
         return value + multiple * sigma
     }
 }
 
 /// What a session's VWAP was made of.
-package enum VWAPSource: UInt8, Sendable, BitwiseCopyable {
+public enum VWAPSource: UInt8, Sendable, BitwiseCopyable {
     case none
     /// Eligible trades.
     case trades

@@ -1,29 +1,29 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 
 /// What one timer of an underlying did.
 @frozen
-package struct FiredTimer: Hashable, Sendable {
+public struct FiredTimer: Hashable, Sendable {
     /// When it was due: what it is stamped with.
-    package var boundary: Instant
+    public var boundary: Instant
     /// Start of the minute bar that became complete.
-    package var minuteStart: Instant?
+    public var minuteStart: Instant?
     /// Number since the open of the five-minute bar that became complete; the ATR may have changed.
-    package var five: Int?
+    public var five: Int?
     /// A halt is suspected from now on.
-    package var isHaltSuspected = false
+    public var isHaltSuspected = false
 }
 
 // Timers, reads and checkpoints.
 extension UnderlyingAnalytics {
     /// The earliest timer; `distantFuture` while nothing is due.
     @inlinable
-    package var nextBoundary: Instant { min(bars.nextBoundary, state.halt.boundary) }
+    public var nextBoundary: Instant { min(bars.nextBoundary, state.halt.boundary) }
 
     /// Fires the earliest timer.
     ///
     /// - Precondition: one is set.
-    package mutating func fireNextBoundary() -> FiredTimer {
+    public mutating func fireNextBoundary() -> FiredTimer {
         let boundary = nextBoundary
         precondition(boundary != .distantFuture, "no timer is set")
         var fired = FiredTimer(boundary: boundary)
@@ -37,66 +37,66 @@ extension UnderlyingAnalytics {
     }
 
     /// Fires everything due up to and including `instant`, and samples up to it.
-    package mutating func advance(to instant: Instant) {
+    public mutating func advance(to instant: Instant) {
         while nextBoundary <= instant, nextBoundary != .distantFuture { _ = fireNextBoundary() }
         bars.advance(to: instant)
         sampleSpread(to: instant)
     }
 
     /// Adds the spread samples due up to and including `received`, before a read of `sampler` or `longWindow`.
-    package mutating func sampleSpread(to received: Instant) {
+    public mutating func sampleSpread(to received: Instant) {
         let (value, count) = state.sampler.advance(to: received, of: state.day, settings.sampling)
         if count > 0, settings.keepsLongWindow { longWindow.add(value, count: count) }
     }
 
     /// The trading day at hand; `.none` before the first event.
-    package var day: TradingDay { state.day }
+    public var day: TradingDay { state.day }
     /// Regular trading hours, trades and what bars say of the time before them.
-    package var session: SessionStats { state.barPart.stats.followed(by: state.session) }
+    public var session: SessionStats { state.barPart.stats.followed(by: state.session) }
     /// Session VWAP with its deviation.
-    package var vwap: SessionVWAP { state.barPart.vwap.merged(with: state.vwap) }
+    public var vwap: SessionVWAP { state.barPart.vwap.merged(with: state.vwap) }
 
     /// What VWAP and session statistics were made of.
-    package var vwapSource: VWAPSource {
+    public var vwapSource: VWAPSource {
         if state.barPart.vwap.weight > 0 { return .bars }
         return state.vwap.weight > 0 ? .trades : .none
     }
 
     /// 0.1·ATR(14) in micros rounded half up, once a bar; 0 while unknown (rule `retest`).
     @inlinable
-    package var tenthATRMicros: Int64 { bars.atr.tenthMicros }
+    public var tenthATRMicros: Int64 { bars.atr.tenthMicros }
 
     /// Last trade of class *last*, in any session.
     @inlinable
-    package var lastTrade: Trade? { state.lastTrade }
+    public var lastTrade: Trade? { state.lastTrade }
     /// Last quote of any quality, for display.
     @inlinable
-    package var quote: Quote? { state.quote }
+    public var quote: Quote? { state.quote }
     /// Last usable quote of the day.
     @inlinable
-    package var usableQuote: Quote? { state.usableQuote }
+    public var usableQuote: Quote? { state.usableQuote }
     /// Last index level.
     @inlinable
-    package var value: PublishedValue? { state.value }
+    public var value: PublishedValue? { state.value }
 
     /// Spread samples of the last 10 s, as of the last `advance` or quote.
-    package var sampler: NBBOSampler { state.sampler }
+    public var sampler: NBBOSampler { state.sampler }
     /// The time-weighted spread up to `instant`.
-    package func spread(at instant: Instant) -> TimeWeightedSpread {
+    public func spread(at instant: Instant) -> TimeWeightedSpread {
         var spread = state.spread
         spread.advance(to: instant, of: state.day)
         return spread
     }
 
     /// Pinned at a limit band with a one-sided quote.
-    package var isHaltSuspected: Bool { state.halt.isSuspected }
+    public var isHaltSuspected: Bool { state.halt.isSuspected }
     /// Events of an earlier day, or of closed time.
-    package var strayEvents: UInt64 { state.strayEvents }
+    public var strayEvents: UInt64 { state.strayEvents }
     /// Trades at a price of zero or less: counted in volume only.
-    package var unpricedTrades: UInt64 { state.unpricedTrades }
+    public var unpricedTrades: UInt64 { state.unpricedTrades }
 
     /// The state as it stands at `instant`, all timers up to and including it fired; leaves this value as it is.
-    package func checkpoint(at instant: Instant) -> SymbolCheckpoint {
+    public func checkpoint(at instant: Instant) -> SymbolCheckpoint {
         var copy = self
         copy.advance(to: instant)
         let spread = copy.spread(at: instant)
@@ -129,7 +129,7 @@ extension UnderlyingAnalytics {
 
 extension UnderlyingAnalytics: Checkpointable {
     /// Appends the whole state.
-    package func save(to writer: inout StateWriter) {
+    public func save(to writer: inout StateWriter) {
         writer.write(kind.rawValue)
         writer.write(settings)
         writer.write(state)
@@ -138,7 +138,7 @@ extension UnderlyingAnalytics: Checkpointable {
     }
 
     /// Takes up a saved state.
-    package init(restoring reader: inout StateReader) throws(StateError) {
+    public init(restoring reader: inout StateReader) throws(StateError) {
         guard let kind = InstrumentKind(rawValue: try reader.read()) else {
             throw StateError(offset: 0, expected: "an instrument kind")
         }

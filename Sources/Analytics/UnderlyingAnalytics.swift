@@ -1,17 +1,17 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 
 /// How an underlying is analysed.
 @frozen
-package struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
+public struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
     /// Grid and staleness of spread samples.
-    package var sampling: NBBOSampling
+    public var sampling: NBBOSampling
     /// Keep the 5-minute window of spread samples as well.
-    package var keepsLongWindow: Bool
+    public var keepsLongWindow: Bool
 
     /// States both.
     @inlinable
-    package init(sampling: NBBOSampling = .equity, keepsLongWindow: Bool = true) {
+    public init(sampling: NBBOSampling = .equity, keepsLongWindow: Bool = true) {
         self.sampling = sampling
         self.keepsLongWindow = keepsLongWindow
     }
@@ -22,15 +22,15 @@ package struct AnalyticsSettings: Hashable, Sendable, BitwiseCopyable {
 /// Events come in arrival order with the session window of their exchange time; before each, the owner fires the timers
 /// due (`nextBoundary`, `fireNextBoundary`), so that receive time never runs past a bar that is still open. A new
 /// trading day begins with its first event. A value: a read at another instant is done on a copy. One thread.
-package struct UnderlyingAnalytics: Sendable {
+public struct UnderlyingAnalytics: Sendable {
     /// How it is analysed, for its life.
-    package let settings: AnalyticsSettings
+    public let settings: AnalyticsSettings
     /// Equity or index.
-    package let kind: InstrumentKind
+    public let kind: InstrumentKind
     /// The day's bars and their ATR.
-    @usableFromInline package var bars = MinuteBars()
+    public var bars = MinuteBars()
     /// Spread samples of the last 5 minutes.
-    @usableFromInline package var longWindow = SpreadRing()
+    public var longWindow = SpreadRing()
     @usableFromInline var state = State()
 
     /// The part of fixed size: saved whole.
@@ -74,13 +74,13 @@ package struct UnderlyingAnalytics: Sendable {
     }
 
     /// Before the first event.
-    package init(kind: InstrumentKind, settings: AnalyticsSettings = AnalyticsSettings()) {
+    public init(kind: InstrumentKind, settings: AnalyticsSettings = AnalyticsSettings()) {
         self.kind = kind
         self.settings = settings
     }
 
     /// Starts a trading day: what belongs to a session begins anew, the last trade and quote stay for display.
-    package mutating func sessionStarted(_ day: TradingDay) {
+    public mutating func sessionStarted(_ day: TradingDay) {
         bars.start(day)
         longWindow.removeAll()
         let old = state
@@ -95,7 +95,7 @@ package struct UnderlyingAnalytics: Sendable {
     /// - Returns: the start of a minute bar that was complete and changed, to be said again.
     @inlinable
     @discardableResult
-    package mutating func traded(
+    public mutating func traded(
         _ trade: Trade,
         as tradeClass: TradeClass,
         in window: SessionWindow,
@@ -127,7 +127,7 @@ package struct UnderlyingAnalytics: Sendable {
 
     /// Takes a quote of any quality.
     @inlinable
-    package mutating func quoted(_ quote: Quote, in window: SessionWindow, received: Instant) {
+    public mutating func quoted(_ quote: Quote, in window: SessionWindow, received: Instant) {
         guard enter(window, received) else {
             if window.kind == .closed { state.quote = quote }
             return
@@ -152,7 +152,7 @@ package struct UnderlyingAnalytics: Sendable {
     /// - Returns: as `traded`.
     @inlinable
     @discardableResult
-    package mutating func valued(
+    public mutating func valued(
         _ value: PublishedValue,
         in window: SessionWindow,
         received: Instant
@@ -170,7 +170,7 @@ package struct UnderlyingAnalytics: Sendable {
     }
 
     /// Takes limit-up/limit-down bands.
-    package mutating func banded(_ bands: PriceBands, in window: SessionWindow, received: Instant) {
+    public mutating func banded(_ bands: PriceBands, in window: SessionWindow, received: Instant) {
         guard enter(window, received) else { return }
         state.halt.banded(bands, received: received)
     }
@@ -179,7 +179,7 @@ package struct UnderlyingAnalytics: Sendable {
     ///
     /// - Returns: as `traded`.
     @discardableResult
-    package mutating func barred(_ bar: Bar, in window: SessionWindow, received: Instant) -> Instant? {
+    public mutating func barred(_ bar: Bar, in window: SessionWindow, received: Instant) -> Instant? {
         guard bar.seconds == 60, enter(window, received) else { return nil }
         let changed = bars.replace(with: bar)
         if window.kind == .rth, let minute = bars.index(of: bar.start), minute < state.firstTradeMinute {

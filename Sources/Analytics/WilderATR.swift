@@ -1,28 +1,28 @@
-package import Primitives
+public import Primitives
 
 /// Average true range after Wilder (1978), over 14 bars of one session (analytics.md 3).
 ///
 /// First true range = high − low; seeded with the mean of the first 14, then (13·ATR + TR)/14. 32 bytes; one thread.
 @frozen
-package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
+public struct WilderATR: Hashable, Sendable, BitwiseCopyable {
     /// Bars in the average.
-    package static let period: Int32 = 14
+    public static let period: Int32 = 14
 
     /// Bars taken so far.
-    package private(set) var count: Int32 = 0
+    public private(set) var count: Int32 = 0
     private var previousClose = Price.zero
     /// The sum of true ranges up to the 14th, then the average, in micros.
     private var state = 0.0
     /// 0.1·ATR in micros rounded half up, once a bar; 0 while the ATR is unknown.
     ///
     /// The only statistic that triggers.
-    package private(set) var tenthMicros: Int64 = 0
+    public private(set) var tenthMicros: Int64 = 0
 
     /// Before the first bar.
-    package init() {}
+    public init() {}
 
     /// Takes the next complete bar.
-    package mutating func add(high: Price, low: Price, close: Price) {
+    public mutating func add(high: Price, low: Price, close: Price) {
         var range = high.micros &- low.micros
         if count > 0 {
             let up = (high.micros &- previousClose.micros).magnitude
@@ -43,5 +43,5 @@ package struct WilderATR: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// ATR in dollars; nil before the 14th bar.
-    package var value: Double? { count >= Self.period ? state / 1e6 : nil }
+    public var value: Double? { count >= Self.period ? state / 1e6 : nil }
 }

@@ -1,13 +1,13 @@
-package import Primitives
+public import Primitives
 
 /// Tells whether a trade or quote was among the last 4,096 of its symbol and kind (analytics.md 5, feeds.md 8 rule 3).
 ///
 /// Starts empty and grows with what was seen (12 bytes a key). The usual case, a sequence above all in the window, costs
 /// one comparison and one append. A sequence that starts anew each day heals once the window has turned over. One thread.
-package struct DuplicateWindow: Sendable {
+public struct DuplicateWindow: Sendable {
     /// What a key is.
     @frozen
-    package enum Verdict: UInt8, Sendable {
+    public enum Verdict: UInt8, Sendable {
         /// Above all that is remembered, or without a sequence.
         case new
         /// Not remembered, but not above all either: used, and counted by the caller.
@@ -17,7 +17,7 @@ package struct DuplicateWindow: Sendable {
     }
 
     /// How many keys are remembered.
-    package static let capacity = 4_096
+    public static let capacity = 4_096
 
     @usableFromInline var sequences: [Int64] = []
     @usableFromInline var tags: [UInt32] = []
@@ -27,7 +27,7 @@ package struct DuplicateWindow: Sendable {
     @usableFromInline var maximum = Int64.min
 
     /// Remembers nothing.
-    package init() {}
+    public init() {}
 
     /// Remembers a key and tells what it is.
     ///
@@ -35,7 +35,7 @@ package struct DuplicateWindow: Sendable {
     /// sequence of 0 means that the feed gives none: never a duplicate, never remembered.
     /// - Complexity: O(1) for a growing sequence, else O(window).
     @inlinable
-    package mutating func admit(sequence: Int64, tag: UInt32 = 0) -> Verdict {
+    public mutating func admit(sequence: Int64, tag: UInt32 = 0) -> Verdict {
         if sequence > maximum, sequence != 0 {
             remember(sequence, tag)
             return .new
@@ -45,7 +45,7 @@ package struct DuplicateWindow: Sendable {
 
     /// Folds exchange and id hash into a tag.
     @inlinable
-    package static func tag(exchange: UInt16, idHash: UInt64) -> UInt32 {
+    public static func tag(exchange: UInt16, idHash: UInt64) -> UInt32 {
         let mixed = (idHash ^ UInt64(exchange) &* 0x9E37_79B9_7F4A_7C15) &* 0xFF51_AFD7_ED55_8CCD
         return UInt32(truncatingIfNeeded: mixed >> 32)
     }
@@ -85,14 +85,14 @@ package struct DuplicateWindow: Sendable {
 
 extension DuplicateWindow: Checkpointable {
     /// Appends the whole state.
-    package func save(to writer: inout StateWriter) {
+    public func save(to writer: inout StateWriter) {
         writer.write(sequences)
         writer.write(tags)
         writer.write(Int64(next))
     }
 
     /// Takes up a saved state.
-    package init(restoring reader: inout StateReader) throws(StateError) {
+    public init(restoring reader: inout StateReader) throws(StateError) {
         sequences = try reader.readArray()
         tags = try reader.readArray()
         let next = try reader.read(Int64.self)

@@ -1,6 +1,6 @@
 extension FeedSource {
     /// The source's name on a tape and in a hit's `why`: part of the tape's format, so the providers' words stay here.
-    package var tapeName: String {
+    public var tapeName: String {
         switch self {
         case .stocks: "polygon.stocks"
         case .options: "polygon.options"
@@ -11,7 +11,7 @@ extension FeedSource {
     }
 
     /// The source that a tape's `src` names.
-    package init?(tapeName: some StringProtocol) {
+    public init?(tapeName: some StringProtocol) {
         guard let source = Self.allCases.first(where: { $0.tapeName == tapeName }) else { return nil }
         self = source
     }

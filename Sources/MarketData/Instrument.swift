@@ -1,39 +1,39 @@
-package import Primitives
+public import Primitives
 
 /// What kind of thing a symbol names.
-package enum InstrumentKind: UInt8, Sendable {
+public enum InstrumentKind: UInt8, Sendable {
     case equity
     case option
     case index
 }
 
 /// What is known of a symbol from its text alone: `SPY`, `I:SPX`, `O:SPXW210108P03800000`.
-package struct Instrument: Hashable, Sendable {
-    package var kind: InstrumentKind
+public struct Instrument: Hashable, Sendable {
+    public var kind: InstrumentKind
     /// The symbol whose core owns this instrument: `SPX` for `I:SPX` and the roots `SPX` and `SPXW`; an equity owns itself.
-    package var underlying: String
+    public var underlying: String
     /// The text as the provider writes it.
-    package var symbol: String
+    public var symbol: String
     /// The strike, zero but for options.
-    package var strike: Price
+    public var strike: Price
     /// A call, if it is an option.
-    package var isCall: Bool
+    public var isCall: Bool
     /// Expiry as yyyymmdd, zero but for options.
-    package var expiry: Int32
+    public var expiry: Int32
 
     /// Minimum price step at `price`, fixed for a plan's life (analytics.md 3, Ticks).
-    package func tick(at price: Price) -> Price {
+    public func tick(at price: Price) -> Price {
         kind == .equity && price.micros < Price.scale ? Price(micros: 100) : Price(micros: 10_000)
     }
 
     /// Option roots whose underlying has another name; the symbol doesn't tell (feeds.md 1.4).
-    package static let underlyingOfRoot = ["SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"]
+    public static let underlyingOfRoot = ["SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"]
 
     /// Reads a symbol's text.
     ///
     /// - Returns: nil where the text is empty, longer than 32 bytes, holds a byte outside `A–Z a–z 0–9 . : - / ^ _`, or
     ///   claims to be an option and isn't of OCC form.
-    package init?(_ symbol: String) {
+    public init?(_ symbol: String) {
         let bytes = Array(symbol.utf8)
         guard !bytes.isEmpty, bytes.count <= 32, bytes.allSatisfy(Self.isAllowed) else { return nil }
         self.symbol = symbol

@@ -1,22 +1,22 @@
-package import Primitives
+public import Primitives
 
 /// A day of the Gregorian calendar, as a count of days since 1970-01-01.
 @frozen
-package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
+public struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// Days since 1970-01-01, which is 0.
-    package var daysSinceEpoch: Int32
+    public var daysSinceEpoch: Int32
 
     /// The day so many days after 1970-01-01.
     @inlinable
-    package init(daysSinceEpoch: Int32) { self.daysSinceEpoch = daysSinceEpoch }
+    public init(daysSinceEpoch: Int32) { self.daysSinceEpoch = daysSinceEpoch }
 
     /// The day written as yyyymmdd; a day of the month that doesn't exist runs on into the next month.
-    package init(_ yyyymmdd: Int32) {
+    public init(_ yyyymmdd: Int32) {
         self.init(year: yyyymmdd / 10_000, month: yyyymmdd / 100 % 100, day: yyyymmdd % 100)
     }
 
     /// Hinnant's `days_from_civil`, for years from 1 on.
-    package init(year: Int32, month: Int32, day: Int32) {
+    public init(year: Int32, month: Int32, day: Int32) {
         let shifted = month <= 2 ? year - 1 : year
         let era = shifted / 400
         let yearOfEra = shifted - era * 400
@@ -27,10 +27,10 @@ package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
 
     /// Earlier.
     @inlinable
-    package static func < (a: CivilDate, b: CivilDate) -> Bool { a.daysSinceEpoch < b.daysSinceEpoch }
+    public static func < (a: CivilDate, b: CivilDate) -> Bool { a.daysSinceEpoch < b.daysSinceEpoch }
 
     /// Year, month 1…12 and day 1…31 (Hinnant's `civil_from_days`, for years from 1 on).
-    package var components: (year: Int32, month: Int32, day: Int32) {
+    public var components: (year: Int32, month: Int32, day: Int32) {
         let shifted = daysSinceEpoch + 719_468
         let era = shifted / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -43,23 +43,23 @@ package struct CivilDate: Hashable, Comparable, Sendable, BitwiseCopyable {
     }
 
     /// The day as a decimal number, 20260102.
-    package var yyyymmdd: Int32 {
+    public var yyyymmdd: Int32 {
         let (year, month, day) = components
         return year * 10_000 + month * 100 + day
     }
 
     /// 0 is Sunday, 6 is Saturday.
-    package var weekday: Int32 { (daysSinceEpoch + 4) % 7 }
+    public var weekday: Int32 { (daysSinceEpoch + 4) % 7 }
 
     /// The day so many days later.
-    package func adding(days: Int32) -> CivilDate { CivilDate(daysSinceEpoch: daysSinceEpoch + days) }
+    public func adding(days: Int32) -> CivilDate { CivilDate(daysSinceEpoch: daysSinceEpoch + days) }
 }
 
 /// The clock of New York by arithmetic: no zone file that may be missing, no allocation.
 ///
 /// The rule in force since 2007: daylight time from the second Sunday of March to the first Sunday of November, 02:00.
 /// Instants outside 1971…2199 are read as if at that range's edge, so that a wild time stamp can't trap.
-package enum NewYork {
+public enum NewYork {
     @usableFromInline static let nanosPerSecond: Int64 = 1_000_000_000
     static let secondsPerDay: Int64 = 86_400
     /// What the calendar can place: 1971-01-01 to 2199-12-31 UTC.
@@ -72,7 +72,7 @@ package enum NewYork {
     }
 
     /// Seconds to add to UTC: −14,400 in daylight time, else −18,000.
-    package static func offsetSeconds(at instant: Instant) -> Int64 {
+    public static func offsetSeconds(at instant: Instant) -> Int64 {
         let utc = seconds(of: instant)
         let year = CivilDate(daysSinceEpoch: Int32(utc / secondsPerDay)).components.year
         let (start, end) = daylight(year: year)
@@ -82,7 +82,7 @@ package enum NewYork {
     }
 
     /// The day in New York, and the nanoseconds of its wall clock since midnight.
-    package static func local(_ instant: Instant) -> (date: CivilDate, nanos: Int64) {
+    public static func local(_ instant: Instant) -> (date: CivilDate, nanos: Int64) {
         let local = seconds(of: instant) + offsetSeconds(at: instant)
         let remainder = instant.nanos % nanosPerSecond
         let nanos = remainder >= 0 ? remainder : remainder + nanosPerSecond
@@ -94,7 +94,7 @@ package enum NewYork {
     /// The instant at which the wall clock of `date` shows `seconds` since midnight (86,400 is the next midnight).
     ///
     /// An hour that exists twice is taken the first time; one that doesn't exist is read as standard time.
-    package static func instant(_ date: CivilDate, seconds: Int64) -> Instant {
+    public static func instant(_ date: CivilDate, seconds: Int64) -> Instant {
         let wall = Int64(date.daysSinceEpoch) * secondsPerDay + seconds
         let (start, end) = daylight(year: date.components.year)
         let isDaylight = wall >= self.seconds(start, hours: 2) && wall < self.seconds(end, hours: 2)
@@ -102,17 +102,17 @@ package enum NewYork {
     }
 
     /// The instant at which the wall clock of `date` shows hour:minute.
-    package static func instant(_ date: CivilDate, hour: Int, minute: Int) -> Instant {
+    public static func instant(_ date: CivilDate, hour: Int, minute: Int) -> Instant {
         instant(date, seconds: Int64(hour) * 3_600 + Int64(minute) * 60)
     }
 
     /// Whole minutes on New York's wall clock since midnight.
-    package static func minutesSinceMidnight(_ instant: Instant) -> Int { Int(local(instant).nanos / 60_000_000_000) }
+    public static func minutesSinceMidnight(_ instant: Instant) -> Int { Int(local(instant).nanos / 60_000_000_000) }
 
     /// Reads `HH:MM`.
     ///
     /// - Returns: nil where `text` is anything else or lies outside 00:00…23:59.
-    package static func minutes(_ text: String) -> Int? {
+    public static func minutes(_ text: String) -> Int? {
         let bytes = Array(text.utf8)
         guard bytes.count == 5, bytes[2] == UInt8(ascii: ":") else { return nil }
         let digits = [bytes[0], bytes[1], bytes[3], bytes[4]].map { Int($0) - 48 }

@@ -1,10 +1,10 @@
-package import Primitives
+public import Primitives
 
 /// What a feed writes to: one call a frame, on the feed loop thread.
 ///
 /// The engine's ingest point implements it: it gives the frame's events their ordinals, records the frame, decodes it
 /// and posts the events to the shards. A feed never sees the engine.
-package protocol EventSink: AnyObject {
+public protocol EventSink: AnyObject {
     /// Takes one whole text frame of `source`.
     ///
     /// The bytes are only valid during the call.
@@ -15,15 +15,15 @@ package protocol EventSink: AnyObject {
 }
 
 /// What was in a frame.
-package struct FrameOutcome: Sendable {
-    package var eventCount: Int
+public struct FrameOutcome: Sendable {
+    public var eventCount: Int
     /// What the provider said about the connection itself; for the feed's connection machine.
     /// Exchange times of the first and the last event, in order of arrival; nil where there was none.
-    package var firstTime: Instant?
-    package var lastTime: Instant?
-    package var notices: [FeedNotice]
+    public var firstTime: Instant?
+    public var lastTime: Instant?
+    public var notices: [FeedNotice]
 
-    package init(eventCount: Int, firstTime: Instant?, lastTime: Instant?, notices: [FeedNotice]) {
+    public init(eventCount: Int, firstTime: Instant?, lastTime: Instant?, notices: [FeedNotice]) {
         self.eventCount = eventCount
         self.firstTime = firstTime
         self.lastTime = lastTime
@@ -32,25 +32,25 @@ package struct FrameOutcome: Sendable {
 }
 
 /// A provider's word about the connection: `auth_success`, `subscribed to: T.SPY`.
-package struct FeedNotice: Sendable, Equatable {
-    package var status: String
-    package var message: String
+public struct FeedNotice: Sendable, Equatable {
+    public var status: String
+    public var message: String
 
-    package init(status: String, message: String) {
+    public init(status: String, message: String) {
         self.status = status
         self.message = message
     }
 }
 
 /// How a feed, or the bus, is doing.
-package enum FeedState: String, Sendable, CaseIterable {
+public enum FeedState: String, Sendable, CaseIterable {
     case up
     case degraded
     case down
 }
 
 /// Who may own something that only one process may have (a feed's connection, the engine): asked, and told when lost.
-package protocol Lease: Sendable {
+public protocol Lease: Sendable {
     /// Tries to take or renew; nil when another holds it. The token grows with every new owner.
     func acquire() async throws -> Int64?
     /// Gives it up.

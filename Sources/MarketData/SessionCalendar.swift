@@ -1,9 +1,9 @@
-package import Primitives
+public import Primitives
 
 /// Which part of the trading day an instant lies in.
 ///
 /// Raw values are stored in checkpoints: only add.
-package enum SessionKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum SessionKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// 20:00 of the evening before to 04:00 of a trading day.
     case overnight = 0
     /// 04:00 to 09:30.
@@ -17,50 +17,50 @@ package enum SessionKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 
 /// A set of sessions, as a plan names them.
 @frozen
-package struct SessionSet: OptionSet, Hashable, Sendable, BitwiseCopyable {
+public struct SessionSet: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// One bit a `SessionKind`.
-    package var rawValue: UInt8
+    public var rawValue: UInt8
 
     /// The set with these bits.
     @inlinable
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The set of one.
     @inlinable
-    package init(_ kind: SessionKind) { rawValue = 1 << kind.rawValue }
+    public init(_ kind: SessionKind) { rawValue = 1 << kind.rawValue }
 
     /// 20:00 to 04:00.
-    package static let overnight = SessionSet(.overnight)
+    public static let overnight = SessionSet(.overnight)
     /// 04:00 to 09:30.
-    package static let pre = SessionSet(.pre)
+    public static let pre = SessionSet(.pre)
     /// Regular trading hours.
-    package static let rth = SessionSet(.rth)
+    public static let rth = SessionSet(.rth)
     /// The close to 20:00.
-    package static let post = SessionSet(.post)
+    public static let post = SessionSet(.post)
 
     /// Whether an event in a session of this kind counts.
     @inlinable
-    package func contains(_ kind: SessionKind) -> Bool { rawValue & (1 << kind.rawValue) != 0 }
+    public func contains(_ kind: SessionKind) -> Bool { rawValue & (1 << kind.rawValue) != 0 }
 }
 
 /// One trading day of the NYSE, its edges as instants; a session includes its start and excludes its end.
 @frozen
-package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
+public struct TradingDay: Hashable, Sendable, BitwiseCopyable {
     /// The date in New York as yyyymmdd; 0 before any day is known.
-    package var date: Int32
+    public var date: Int32
     /// Closes at 13:00.
-    package var isEarlyClose: Bool
+    public var isEarlyClose: Bool
     /// 04:00.
-    package var preOpen: Instant
+    public var preOpen: Instant
     /// 09:30.
-    package var open: Instant
+    public var open: Instant
     /// 16:00, or 13:00.
-    package var close: Instant
+    public var close: Instant
     /// 20:00, or 17:00.
-    package var postClose: Instant
+    public var postClose: Instant
 
     /// States a day.
-    package init(
+    public init(
         date: Int32,
         isEarlyClose: Bool,
         preOpen: Instant,
@@ -77,7 +77,7 @@ package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Before any day is known: contains no instant.
-    package static let none = TradingDay(
+    public static let none = TradingDay(
         date: 0,
         isEarlyClose: false,
         preOpen: .zero,
@@ -88,25 +88,25 @@ package struct TradingDay: Hashable, Sendable, BitwiseCopyable {
 
     /// Whether regular trading hours contain `instant`.
     @inlinable
-    package func isRegular(_ instant: Instant) -> Bool { instant >= open && instant < close }
+    public func isRegular(_ instant: Instant) -> Bool { instant >= open && instant < close }
 }
 
 /// A stretch of time with one session kind, and the trading day that it belongs to.
 ///
 /// Time on a closed day belongs to the next trading day, the evening of an early close up to 20:00 to the day itself.
 @frozen
-package struct SessionWindow: Hashable, Sendable, BitwiseCopyable {
+public struct SessionWindow: Hashable, Sendable, BitwiseCopyable {
     /// Included.
-    package var start: Instant
+    public var start: Instant
     /// Excluded.
-    package var end: Instant
+    public var end: Instant
     /// The session that it is, or is a part of.
-    package var kind: SessionKind
+    public var kind: SessionKind
     /// The trading day that it counts for.
-    package var day: TradingDay
+    public var day: TradingDay
 
     /// States a window.
-    package init(start: Instant, end: Instant, kind: SessionKind, day: TradingDay) {
+    public init(start: Instant, end: Instant, kind: SessionKind, day: TradingDay) {
         self.start = start
         self.end = end
         self.kind = kind
@@ -115,49 +115,49 @@ package struct SessionWindow: Hashable, Sendable, BitwiseCopyable {
 
     /// Whether `instant` lies in it.
     @inlinable
-    package func contains(_ instant: Instant) -> Bool { instant >= start && instant < end }
+    public func contains(_ instant: Instant) -> Bool { instant >= start && instant < end }
 }
 
 /// Days that differ from the built-in calendar; they win over table and rules.
-package struct CalendarOverrides: Hashable, Sendable {
+public struct CalendarOverrides: Hashable, Sendable {
     /// Closed all day, yyyymmdd.
-    package var closed: [Int32]
+    public var closed: [Int32]
     /// Close at 13:00, yyyymmdd.
-    package var earlyCloses: [Int32]
+    public var earlyCloses: [Int32]
     /// Open until 16:00 against table or rule, yyyymmdd.
-    package var fullDays: [Int32]
+    public var fullDays: [Int32]
 
     /// States the exceptions.
-    package init(closed: [Int32] = [], earlyCloses: [Int32] = [], fullDays: [Int32] = []) {
+    public init(closed: [Int32] = [], earlyCloses: [Int32] = [], fullDays: [Int32] = []) {
         self.closed = closed
         self.earlyCloses = earlyCloses
         self.fullDays = fullDays
     }
 
     /// No exception.
-    package static let none = CalendarOverrides()
+    public static let none = CalendarOverrides()
 }
 
 /// Trading days and sessions of the NYSE, the equity session of every symbol (analytics.md 5, feeds.md 7).
 ///
 /// 2024–2027 are a table; other years since 2007 follow the exchange's rules and a list of ad hoc closures. Closures
 /// that nobody could foresee come as `overrides`. Pure; any thread. Use a `SessionClock` where events are placed.
-package struct SessionCalendar: Hashable, Sendable {
+public struct SessionCalendar: Hashable, Sendable {
     /// What wins over table and rules.
-    package var overrides: CalendarOverrides
+    public var overrides: CalendarOverrides
 
     /// A calendar with exceptions.
-    package init(overrides: CalendarOverrides = .none) { self.overrides = overrides }
+    public init(overrides: CalendarOverrides = .none) { self.overrides = overrides }
 
     /// How a day is traded.
-    package enum DayKind: Sendable {
+    public enum DayKind: Sendable {
         case closed
         case full
         case early
     }
 
     /// How `date` is traded.
-    package func kind(of date: CivilDate) -> DayKind {
+    public func kind(of date: CivilDate) -> DayKind {
         let day = date.yyyymmdd
         if overrides.closed.contains(day) { return .closed }
         if overrides.earlyCloses.contains(day) { return .early }
@@ -172,7 +172,7 @@ package struct SessionCalendar: Hashable, Sendable {
     }
 
     /// The trading day of this date, nil where the exchange is closed.
-    package func tradingDay(on date: CivilDate) -> TradingDay? {
+    public func tradingDay(on date: CivilDate) -> TradingDay? {
         let kind = kind(of: date)
         guard kind != .closed else { return nil }
         let isEarly = kind == .early
@@ -187,7 +187,7 @@ package struct SessionCalendar: Hashable, Sendable {
     }
 
     /// The first trading day at `date` or later.
-    package func tradingDay(atOrAfter date: CivilDate) -> TradingDay {
+    public func tradingDay(atOrAfter date: CivilDate) -> TradingDay {
         // Longest known closure: four months of 1914; overrides could say more, then the last day looked at is given.
         for offset in 0..<Int32(200) {
             if let day = tradingDay(on: date.adding(days: offset)) { return day }
@@ -203,13 +203,13 @@ package struct SessionCalendar: Hashable, Sendable {
     }
 
     /// The trading day that `instant` counts for: its own date before 20:00, else the next; a closed day's is the next.
-    package func tradingDay(at instant: Instant) -> TradingDay { window(at: instant).day }
+    public func tradingDay(at instant: Instant) -> TradingDay { window(at: instant).day }
 
     /// The session at `instant`.
-    package func session(at instant: Instant) -> SessionKind { window(at: instant).kind }
+    public func session(at instant: Instant) -> SessionKind { window(at: instant).kind }
 
     /// The first session close later than `instant`.
-    package func nextClose(after instant: Instant) -> Instant {
+    public func nextClose(after instant: Instant) -> Instant {
         let date = NewYork.local(instant).date
         let day = tradingDay(atOrAfter: date)
         if day.close > instant { return day.close }
@@ -217,7 +217,7 @@ package struct SessionCalendar: Hashable, Sendable {
     }
 
     /// The stretch of one session kind that contains `instant`; it may end at midnight though the kind goes on.
-    package func window(at instant: Instant) -> SessionWindow {
+    public func window(at instant: Instant) -> SessionWindow {
         let (date, nanos) = NewYork.local(instant)
         let seconds = nanos / 1_000_000_000
         func window(_ from: Int64, _ to: Int64, _ kind: SessionKind, _ day: TradingDay) -> SessionWindow {
@@ -262,10 +262,10 @@ package struct SessionCalendar: Hashable, Sendable {
 // Days as data (feeds.md 7), and the rules for other years.
 extension SessionCalendar {
     /// Years that the table covers.
-    package static let tableYears: ClosedRange<Int32> = 2024...2027
+    public static let tableYears: ClosedRange<Int32> = 2024...2027
 
     /// Full closures, yyyymmdd.
-    package static let tableClosed: [Int32] = [
+    public static let tableClosed: [Int32] = [
         20_240_101, 20_240_115, 20_240_219, 20_240_329, 20_240_527, 20_240_619, 20_240_704, 20_240_902, 20_241_128,
         20_241_225,
         20_250_101, 20_250_109, 20_250_120, 20_250_217, 20_250_418, 20_250_526, 20_250_619, 20_250_704, 20_250_901,
@@ -277,15 +277,15 @@ extension SessionCalendar {
     ]
 
     /// Days that close at 13:00, yyyymmdd.
-    package static let tableEarly: [Int32] = [
+    public static let tableEarly: [Int32] = [
         20_240_703, 20_241_129, 20_241_224, 20_250_703, 20_251_128, 20_251_224, 20_261_127, 20_261_224, 20_271_126,
     ]
 
     /// Closures outside the table that no rule gives: two days of mourning, a hurricane.
-    package static let adHocClosed: [Int32] = [20_070_102, 20_121_029, 20_121_030, 20_181_205]
+    public static let adHocClosed: [Int32] = [20_070_102, 20_121_029, 20_121_030, 20_181_205]
 
     /// What the exchange's rules say of a weekday, since 2007; weekends are closed.
-    package static func ruleKind(of date: CivilDate) -> DayKind {
+    public static func ruleKind(of date: CivilDate) -> DayKind {
         let weekday = date.weekday
         guard weekday != 0, weekday != 6 else { return .closed }
         if isRuleHoliday(date) { return .closed }

@@ -1,16 +1,16 @@
-package import Primitives
+public import Primitives
 
 /// A calendar with the last two windows at hand: O(1) an event, also while events from both sides of an edge mix.
 ///
 /// Owned by one core; not shared.
-package struct SessionClock: Sendable {
+public struct SessionClock: Sendable {
     /// What it falls back to.
-    package let calendar: SessionCalendar
+    public let calendar: SessionCalendar
     @usableFromInline var current: SessionWindow
     @usableFromInline var other: SessionWindow
 
     /// A clock with nothing at hand yet.
-    package init(_ calendar: SessionCalendar) {
+    public init(_ calendar: SessionCalendar) {
         self.calendar = calendar
         current = SessionWindow(start: .zero, end: .zero, kind: .closed, day: .none)
         other = current
@@ -18,14 +18,14 @@ package struct SessionClock: Sendable {
 
     /// The window that contains `instant`.
     @inlinable
-    package mutating func window(at instant: Instant) -> SessionWindow {
+    public mutating func window(at instant: Instant) -> SessionWindow {
         if current.contains(instant) { return current }
         return turn(to: instant)
     }
 
     /// The session at `instant`.
     @inlinable
-    package mutating func session(at instant: Instant) -> SessionKind { window(at: instant).kind }
+    public mutating func session(at instant: Instant) -> SessionKind { window(at: instant).kind }
 
     @usableFromInline
     mutating func turn(to instant: Instant) -> SessionWindow {

@@ -125,7 +125,7 @@ public struct SymbolTable: ~Copyable, Sendable {
     /// What the symbol's text says.
     ///
     /// - Precondition: `id` was made by this table.
-    package func instrument(_ id: SymbolID) -> Instrument { instruments[Int(id.index)] }
+    public func instrument(_ id: SymbolID) -> Instrument { instruments[Int(id.index)] }
 
     /// The id of a symbol that is known already.
     @inlinable

@@ -1,45 +1,45 @@
 /// What a trade may update (analytics.md 3).
 @frozen
-package struct TradeClass: OptionSet, Hashable, Sendable, BitwiseCopyable {
+public struct TradeClass: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// One bit a measure.
-    package var rawValue: UInt8
+    public var rawValue: UInt8
 
     /// The class with these bits.
     @inlinable
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Counts in volume.
     @inlinable
-    package static var counted: TradeClass { TradeClass(rawValue: 1) }
+    public static var counted: TradeClass { TradeClass(rawValue: 1) }
     /// May set high and low, and enters VWAP.
     @inlinable
-    package static var eligible: TradeClass { TradeClass(rawValue: 2) }
+    public static var eligible: TradeClass { TradeClass(rawValue: 2) }
     /// Sets open, close and last, and triggers plans.
     @inlinable
-    package static var last: TradeClass { TradeClass(rawValue: 4) }
+    public static var last: TradeClass { TradeClass(rawValue: 4) }
     /// Not a trade but the cancelling of an earlier one: subtract.
     @inlinable
-    package static var cancel: TradeClass { TradeClass(rawValue: 8) }
+    public static var cancel: TradeClass { TradeClass(rawValue: 8) }
 
     /// A regular trade.
     @inlinable
-    package static var all: TradeClass { TradeClass(rawValue: 7) }
+    public static var all: TradeClass { TradeClass(rawValue: 7) }
 
     /// Updates nothing.
     @inlinable
-    package static var none: TradeClass { TradeClass(rawValue: 0) }
+    public static var none: TradeClass { TradeClass(rawValue: 0) }
 }
 
 /// Which trade conditions forbid what: a table by condition id, AND-combined, since a trade with several conditions
 /// updates a measure only if all of them allow it (feeds.md 1.6, the SIP reading).
 ///
 /// The built-in tables are the fallback; fetched rules replace entries with `set`. An unknown condition changes nothing.
-package struct TradeRules: Hashable, Sendable {
+public struct TradeRules: Hashable, Sendable {
     /// By kind (equity, option) and id: what is blocked, low nibble in RTH, high nibble outside; bit 3 marks a cancel.
     @usableFromInline var blocked: [UInt8]
 
     /// The fallback tables.
-    package init() {
+    public init() {
         blocked = Array(repeating: 0, count: 512)
         for id: UInt8 in [15, 16, 38] { set(.equity, id, blocks: .all) }
         for id: UInt8 in [2, 7, 12, 13, 20, 21, 29, 37, 52, 53] { set(.equity, id, blocks: [.eligible, .last]) }
@@ -53,7 +53,7 @@ package struct TradeRules: Hashable, Sendable {
     /// Replaces what a condition blocks.
     ///
     /// `outsideRTH` says where that differs; `cancel` among the blocked marks the trade as a cancel instead. An index has no conditions: setting one does nothing.
-    package mutating func set(
+    public mutating func set(
         _ kind: InstrumentKind,
         _ id: UInt8,
         blocks: TradeClass,
@@ -66,7 +66,7 @@ package struct TradeRules: Hashable, Sendable {
 
     /// What a trade with these conditions may update, in this session.
     @inlinable
-    package func classify(_ conditions: Conditions, _ kind: InstrumentKind, in session: SessionKind) -> TradeClass {
+    public func classify(_ conditions: Conditions, _ kind: InstrumentKind, in session: SessionKind) -> TradeClass {
         if conditions.isEmpty || kind == .index { return .all }
         var mask: UInt8 = 0
         var rest = conditions.packed

@@ -1,17 +1,17 @@
 /// Exact text of numbers, appended to a byte buffer: what the wire and the tape write.
 ///
 /// No locale, no rounding of fixed-point values, no allocation beyond the buffer's own growth.
-package enum DecimalText {
+public enum DecimalText {
     /// Appends `value` in base ten.
     @inlinable
-    package static func append(_ value: Int64, to out: inout [UInt8]) {
+    public static func append(_ value: Int64, to out: inout [UInt8]) {
         if value < 0 { out.append(UInt8(ascii: "-")) }
         appendDigits(value.magnitude, to: &out)
     }
 
     /// Appends micros as a decimal without trailing zeros: 145_100_000 → `145.1`, 0 → `0`.
     @inlinable
-    package static func append(micros: Int64, to out: inout [UInt8]) {
+    public static func append(micros: Int64, to out: inout [UInt8]) {
         if micros < 0 { out.append(UInt8(ascii: "-")) }
         let magnitude = micros.magnitude
         appendDigits(magnitude / 1_000_000, to: &out)
@@ -27,13 +27,13 @@ package enum DecimalText {
     }
 
     @inlinable
-    package static func append(_ price: Price, to out: inout [UInt8]) { append(micros: price.micros, to: &out) }
+    public static func append(_ price: Price, to out: inout [UInt8]) { append(micros: price.micros, to: &out) }
 
     @inlinable
-    package static func append(_ size: Size, to out: inout [UInt8]) { append(micros: size.micros, to: &out) }
+    public static func append(_ size: Size, to out: inout [UInt8]) { append(micros: size.micros, to: &out) }
 
     /// Appends a statistic in its shortest form that reads back equal, or `null` where it isn't finite.
-    package static func append(_ value: Double, to out: inout [UInt8]) {
+    public static func append(_ value: Double, to out: inout [UInt8]) {
         guard value.isFinite else {
             out.append(contentsOf: Array("null".utf8))
             return
@@ -41,8 +41,7 @@ package enum DecimalText {
         out.append(contentsOf: value.description.utf8)
     }
 
-    @usableFromInline
-    package static func appendDigits(_ value: UInt64, to out: inout [UInt8]) {
+    public static func appendDigits(_ value: UInt64, to out: inout [UInt8]) {
         if value < 10 {
             out.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value))
             return
@@ -60,7 +59,7 @@ package enum DecimalText {
     ///
     /// - Returns: nil where `text` isn't a JSON number, lies outside Int64 micros, or has digits beyond 10⁻⁶ that
     ///   aren't zero (an exact value can't be kept).
-    package static func micros(_ text: some Sequence<UInt8>) -> Int64? {
+    public static func micros(_ text: some Sequence<UInt8>) -> Int64? {
         var digits: UInt64 = 0
         var exponent = 0
         var sawDigit = false

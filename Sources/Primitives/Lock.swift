@@ -4,12 +4,12 @@ internal import Glibc
 ///
 /// `Synchronization.Mutex` raises false alarms under the thread sanitizer of this toolchain; this one doesn't. For
 /// short, non-blocking critical sections only. Any thread.
-package final class Lock<Value>: @unchecked Sendable {
+public final class Lock<Value>: @unchecked Sendable {
     // Owner of the unchecked state: the mutex itself; `value` is touched only between lock and unlock.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var value: Value
 
-    package init(_ value: sending Value) {
+    public init(_ value: sending Value) {
         self.value = value
         mutex = .allocate(capacity: 1)
         let status = pthread_mutex_init(mutex, nil)
@@ -22,7 +22,7 @@ package final class Lock<Value>: @unchecked Sendable {
     }
 
     /// Runs `body` with exclusive access to the value.
-    package func withLock<Result, Failure: Error>(
+    public func withLock<Result, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         pthread_mutex_lock(mutex)

@@ -2,58 +2,58 @@
 ///
 /// The blob as a whole carries a version and a checksum (Journal); a state of another layout is never read back, it is
 /// made again from the tape.
-package struct StateWriter: ~Copyable {
-    package private(set) var bytes: [UInt8] = []
+public struct StateWriter: ~Copyable {
+    public private(set) var bytes: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
     /// Appends the memory of a trivial value.
-    package mutating func write<Value: BitwiseCopyable>(_ value: Value) {
+    public mutating func write<Value: BitwiseCopyable>(_ value: Value) {
         withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
 
     /// Appends a count and the memory of each element.
-    package mutating func write<Element: BitwiseCopyable>(_ values: [Element]) {
+    public mutating func write<Element: BitwiseCopyable>(_ values: [Element]) {
         write(Int64(values.count))
         values.withUnsafeBytes { bytes.append(contentsOf: $0) }
     }
 
     /// Appends a count and the text's UTF-8.
-    package mutating func write(_ text: String) {
+    public mutating func write(_ text: String) {
         write(Array(text.utf8))
     }
 
     /// The finished blob.
-    package consuming func finish() -> [UInt8] { bytes }
+    public consuming func finish() -> [UInt8] { bytes }
 }
 
 /// A checkpoint that can't be read: cut short, or of another layout.
-package struct StateError: Error, Equatable, CustomStringConvertible {
+public struct StateError: Error, Equatable, CustomStringConvertible {
     /// Where in the blob.
-    package let offset: Int
-    package let expected: String
+    public let offset: Int
+    public let expected: String
 
-    package init(offset: Int, expected: String) {
+    public init(offset: Int, expected: String) {
         self.offset = offset
         self.expected = expected
     }
 
-    package var description: String { "state damaged at byte \(offset): expected \(expected)" }
+    public var description: String { "state damaged at byte \(offset): expected \(expected)" }
 }
 
 /// Reads what `StateWriter` wrote, in the same order; every length is checked against what is left.
 ///
 /// Only for blobs whose checksum was verified: the memory of an enum is taken as it is.
-package struct StateReader: ~Copyable {
+public struct StateReader: ~Copyable {
     private let bytes: [UInt8]
     private var offset = 0
 
-    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// Bytes not yet read.
-    package var remaining: Int { bytes.count - offset }
+    public var remaining: Int { bytes.count - offset }
 
-    package mutating func read<Value: BitwiseCopyable>(_ type: Value.Type = Value.self) throws(StateError) -> Value {
+    public mutating func read<Value: BitwiseCopyable>(_ type: Value.Type = Value.self) throws(StateError) -> Value {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw StateError(offset: offset, expected: "\(size) bytes of \(type)") }
         let value = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Value.self) }
@@ -61,7 +61,7 @@ package struct StateReader: ~Copyable {
         return value
     }
 
-    package mutating func readArray<Element: BitwiseCopyable>(
+    public mutating func readArray<Element: BitwiseCopyable>(
         of type: Element.Type = Element.self
     ) throws(StateError) -> [Element] {
         let count = try read(Int64.self)
@@ -82,13 +82,13 @@ package struct StateReader: ~Copyable {
         return values
     }
 
-    package mutating func readString() throws(StateError) -> String {
+    public mutating func readString() throws(StateError) -> String {
         String(decoding: try readArray(of: UInt8.self), as: UTF8.self)
     }
 }
 
 /// A state that can be kept in a checkpoint and taken up again.
-package protocol Checkpointable {
+public protocol Checkpointable {
     /// Appends the whole state.
     func save(to writer: inout StateWriter)
     /// Takes up a saved state.
