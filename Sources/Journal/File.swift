@@ -1,6 +1,8 @@
 internal import Glibc
 
-/// An open file; closed when it goes out of scope. Every call may block.
+/// An open file; closed when it goes out of scope.
+///
+/// Every call may block.
 struct File: ~Copyable {
     let path: String
     private let descriptor: Int32

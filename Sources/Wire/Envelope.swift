@@ -41,6 +41,16 @@ package struct Envelope: Sendable {
         case snapshot(offset: Int64)
     }
 
+    /// What stands before `d` in a durable message that isn't on the disk.
+    package static let undurableMark: StaticString = #","durable":false"#
+
+    /// Marks a durable message that is shown though the disk didn't take it.
+    package mutating func markUndurable() {
+        guard let header = EnvelopeHeader(bytes), header.isDurable else { return }
+        let place = header.payload.lowerBound - #","d":"#.utf8.count
+        Self.undurableMark.withUTF8Buffer { bytes.insert(contentsOf: $0, at: place) }
+    }
+
     /// Appends an envelope's JSON text; `payload` is the object `d`.
     ///
     /// Field order is fixed: equal messages are equal bytes.

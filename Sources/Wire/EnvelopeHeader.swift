@@ -13,6 +13,8 @@ package struct EnvelopeHeader: Sendable, Equatable {
     package var n: Ordinal
     package var type: MessageType
     package var time: Instant
+    /// False on a durable message that was shown though the disk didn't take it (protocol.md 7, 5).
+    package var isDurable: Bool
     /// Where the object `d` stands in the text.
     package var payload: Range<Int>
 
@@ -39,9 +41,10 @@ package struct EnvelopeHeader: Sendable, Equatable {
         }
         guard scan.skip(#","n":""#), let n = scan.text().flatMap(Int64.init), scan.skip(#","type":""#),
             let type = scan.text().flatMap({ MessageType(name: $0) }), scan.skip(#","t":""#),
-            let time = scan.text().flatMap(Int64.init), scan.skip(#","d":"#), bytes.count > scan.offset,
-            bytes.last == UInt8(ascii: "}")
+            let time = scan.text().flatMap(Int64.init)
         else { return nil }
+        isDurable = !scan.skip(Envelope.undurableMark)
+        guard scan.skip(#","d":"#), bytes.count > scan.offset, bytes.last == UInt8(ascii: "}") else { return nil }
         self.n = n
         self.type = type
         self.time = Instant(nanos: time)

@@ -69,7 +69,9 @@ package final class TapeReader {
         resume = position.offset > 0 ? position : nil
     }
 
-    /// The next line; nil at the end. Its buffers are valid until the next call.
+    /// The next line; nil at the end.
+    ///
+    /// Its buffers are valid until the next call.
     ///
     /// - Throws: with `.stop` at the first damage: file, line, byte offset and what was expected. With `.skipLine` only
     ///   where a file can't be opened or the position isn't in it.

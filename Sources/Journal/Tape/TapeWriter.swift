@@ -59,6 +59,8 @@ package final class TapeWriter: @unchecked Sendable {
         var segment: TapeSegment
         var status = Status()
         var isClosed = false
+        /// Once the kernel has failed to sync, a later success says nothing about what it dropped: it stays.
+        var syncFailure: JournalError?
     }
 
     private struct Waiting {
@@ -197,7 +199,9 @@ package final class TapeWriter: @unchecked Sendable {
     package func sync() -> JournalError? {
         storage.with { value, handle in
             if let error = drain(&value, handle) { return error }
+            if let error = value.syncFailure { return error }
             guard let error = handle.syncData() else { return nil }
+            value.syncFailure = error
             value.status.failures += 1
             value.status.failure = error
             return error
