@@ -38,5 +38,11 @@ let package = Package(
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("NetworkTests", ["Network", "Primitives"]),
+        .executableTarget(
+            name: "NetworkEcho",
+            dependencies: ["Network", "Primitives"],
+            path: "Tests/Support/NetworkEcho",
+            swiftSettings: strict
+        ),
     ]
 )
