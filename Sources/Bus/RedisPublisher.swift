@@ -44,6 +44,9 @@ final class RedisPublisher: @unchecked Sendable {
     private var engine: (any BusEngine)?
     /// Where replies go for their bookkeeping: the entries to acknowledge.
     var entriesToAcknowledge: (_ command: String, _ payload: [UInt8]) -> [String] = { _, _ in [] }
+    /// Called when connected: answers may have been lost with the connection before.
+    var onReady: () -> Void = {}
+    private var heldAnswers: [(command: String, payload: [UInt8], entries: [String])] = []
     private var connection: RedisConnection<Tag>?
     private let feedLimits: PartitionFeed.Limits
     private var feeds: [PartitionFeed]
@@ -179,6 +182,8 @@ final class RedisPublisher: @unchecked Sendable {
         sha = nil
         send(.script, ["SCRIPT", "LOAD", RedisScripts.append])
         askTops()
+        sendHeldAnswers()
+        onReady()
         cause = "connected"
         endTurn()
     }
@@ -342,7 +347,7 @@ final class RedisPublisher: @unchecked Sendable {
 
     /// Publishes an answer and acknowledges the entries that asked.
     func answer(_ command: String, _ payload: [UInt8], entries: [String]) {
-        guard let connection, connection.isReady else { return counters.add(\.droppedReplies) }
+        guard let connection, connection.isReady else { return hold(command, payload, entries) }
         connection.send(.reply) { out in
             RedisCommand.begin(3, into: &out)
             RedisCommand.add("PUBLISH", into: &out)
@@ -350,6 +355,18 @@ final class RedisPublisher: @unchecked Sendable {
             RedisCommand.add(payload, into: &out)
         }
         acknowledge(entries)
+    }
+
+    /// Keeps an answer until the connection is there.
+    private func hold(_ command: String, _ payload: [UInt8], _ entries: [String]) {
+        guard heldAnswers.count < options.limits.commandsMax else { return counters.add(\.droppedReplies) }
+        heldAnswers.append((command, payload, entries))
+    }
+
+    private func sendHeldAnswers() {
+        let held = heldAnswers
+        heldAnswers = []
+        for (command, payload, entries) in held { answer(command, payload, entries: entries) }
     }
 
     /// Acknowledges entries that need no answer.

@@ -106,6 +106,13 @@ final class RedisServer: Sendable {
         Issue.record("\(arguments) still answers \(answer)")
     }
 
+    /// Waits until the logs of all partitions together have so many entries.
+    func waitForLogs(of count: Int) async throws {
+        let sum =
+            "local n = 0 for i = 0, 15 do n = n + redis.call('XLEN', 'st:{p' .. i .. '}:log') end return n"
+        try await wait(for: ["EVAL", sum, "0"]) { $0 == String(count) }
+    }
+
     /// A port below the ephemeral range that nobody listens on.
     private static func freePort() throws -> UInt16 {
         for _ in 0..<200 {
