@@ -5,6 +5,8 @@ import PackageDescription
 ///
 /// Sanitizer builds set `STRIKETAPE_NO_JEMALLOC=1`: a sanitizer brings its own malloc.
 let withJemalloc = Context.environment["STRIKETAPE_NO_JEMALLOC"] == nil
+let jemalloc: [Target.Dependency] = withJemalloc ? ["CJemalloc"] : []
+let jemallocDefine: [SwiftSetting] = withJemalloc ? [.define("JEMALLOC")] : []
 
 /// The settings that every target of ours has: the coming language's rules now, and no warning left standing.
 let strict: [SwiftSetting] = [
@@ -59,14 +61,25 @@ let package = Package(
             dependencies: [
                 "Application", "Telemetry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ] + (withJemalloc ? ["CJemalloc"] : []),
-            swiftSettings: strict + (withJemalloc ? [.define("JEMALLOC")] : [])
+            ] + jemalloc,
+            swiftSettings: strict + jemallocDefine
+        ),
+
+        // What tests share
+        .target(
+            name: "AllocationCounting",
+            dependencies: jemalloc,
+            path: "Tests/AllocationCounting",
+            swiftSettings: strict + jemallocDefine
         ),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("WireTests", ["Wire", "Primitives"]),
-        tests("TelemetryTests", ["Telemetry", "Primitives", .product(name: "Logging", package: "swift-log")]),
+        tests(
+            "TelemetryTests",
+            ["AllocationCounting", "Telemetry", "Primitives", .product(name: "Logging", package: "swift-log")]
+        ),
         tests("ApplicationTests", ["Application", "Telemetry"]),
         tests("TidyTests", []),
     ]
