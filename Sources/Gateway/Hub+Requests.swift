@@ -22,17 +22,6 @@ extension Hub {
         var remaining: Int
     }
 
-    /// What a name means to a user; nil where there is no such thing for them.
-    func resolve(_ request: ChannelRequest, for user: String) -> Channel? {
-        guard let channel = request.channel else { return nil }
-        switch channel.kind {
-        case .plans where channel.key.isEmpty: return Channel(.plans, user)
-        case .plans: return channel.key == user ? channel : nil
-        case .symbol, .bands: return symbols.map { $0.contains(channel.key) } ?? true ? channel : nil
-        case .plan, .contract, .health: return channel
-        }
-    }
-
     /// Whether a channel that is there may be shown to a user: a plan to its owner only.
     func mayRead(_ index: Int32, user: String) -> Bool {
         channels[index].feed.channel.kind != .plan || channels[index].deriver.view?.owner == user
@@ -72,7 +61,7 @@ extension Hub {
             channel: request.channel ?? Channel(.health),
             outcome: .refused(.unknownChannel, Self.unknownText)
         )
-        guard let channel = resolve(request, for: connections[id.index].user) else { return item }
+        guard let channel = access.resolve(request, for: connections[id.index].user) else { return item }
         item.channel = channel
         if subscription(of: id.index, to: channel) == nil {
             guard room > 0 else {
@@ -199,7 +188,7 @@ extension Hub {
     mutating func unsubscribe(_ id: ConnectionID, _ requestID: JSONValue, _ list: [ChannelRequest], now: Int64) {
         var names: [String] = []
         for request in list {
-            guard let channel = resolve(request, for: connections[id.index].user),
+            guard let channel = access.resolve(request, for: connections[id.index].user),
                 let index = subscription(of: id.index, to: channel)
             else {
                 refuse(id, requestID, .unknownChannel, "not subscribed", request.name)

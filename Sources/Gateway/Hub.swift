@@ -90,8 +90,7 @@ package struct Hub: ~Copyable {
     /// Channels that nobody watches, or whose state is to be read at a time.
     var timed: Set<Int32> = []
     package var counters = HubCounters()
-    /// What subscribers may see: nil any symbol.
-    let symbols: Set<String>?
+    let access: ChannelAccess
 
     /// - Parameters:
     ///   - run: unique to this start.
@@ -99,7 +98,7 @@ package struct Hub: ~Copyable {
     package init(limits: HubLimits = HubLimits(), run: String, symbols: Set<String>? = nil) {
         self.limits = limits
         self.run = run
-        self.symbols = symbols
+        access = ChannelAccess(symbols: symbols)
         _ = open(Channel(.health), now: 0, permanent: true)
     }
 
@@ -171,6 +170,12 @@ package struct Hub: ~Copyable {
         case .auth(let requestID, _):
             answer(id, ServerReply.authenticated(id: requestID, user: connection.user))
         }
+    }
+
+    /// Tells a subscriber what is wrong with its frame.
+    package mutating func failed(_ error: RequestError, by id: ConnectionID) {
+        counters.requestErrors += 1
+        answer(id, ServerReply.error(id: error.id, code: error.code.rawValue, message: error.message))
     }
 
     // MARK: What the shell takes
