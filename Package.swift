@@ -5,6 +5,8 @@ import PackageDescription
 ///
 /// Sanitizer builds set `STRIKETAPE_NO_JEMALLOC=1`: a sanitizer brings its own malloc.
 let withJemalloc = Context.environment["STRIKETAPE_NO_JEMALLOC"] == nil
+let jemalloc: [Target.Dependency] = withJemalloc ? ["CJemalloc"] : []
+let jemallocDefine: [SwiftSetting] = withJemalloc ? [.define("JEMALLOC")] : []
 
 /// The settings that every target of ours has: the coming language's rules now, and no warning left standing.
 let strict: [SwiftSetting] = [
@@ -87,13 +89,26 @@ let package = Package(
             name: "striketape",
             dependencies: [
                 "Application", "Telemetry", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ] + (withJemalloc ? ["CJemalloc"] : []),
-            swiftSettings: strict + (withJemalloc ? [.define("JEMALLOC")] : [])
+            ] + jemalloc,
+            swiftSettings: strict + jemallocDefine
         ),
 
+        // What tests use
+        .target(
+            name: "AllocationCounting",
+            dependencies: jemalloc,
+            path: "Tests/AllocationCounting",
+            swiftSettings: strict + jemallocDefine
+        ),
+        .executableTarget(
+            name: "NetworkEcho",
+            dependencies: ["Network", "Primitives"],
+            path: "Tests/Support/NetworkEcho",
+            swiftSettings: strict
+        ),
         tests("PrimitivesTests", ["Primitives"]),
         tests("MarketDataTests", ["MarketData", "Primitives"]),
-        tests("TelemetryTests", ["Telemetry", "Primitives", logging]),
+        tests("TelemetryTests", ["AllocationCounting", "Telemetry", "Primitives", logging]),
         tests("FeedProtocolsTests", ["FeedProtocols", "MarketData", "Primitives"]),
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
         tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
@@ -104,7 +119,7 @@ let package = Package(
         tests("JournalTests", ["Journal", "MarketData", "Primitives", "Wire"]),
         tests("BusTests", ["Bus", "MarketData", "Network", "Primitives", "Wire"]),
         tests("GatewayTests", ["Bus", "Gateway", "MarketData", "Network", "Primitives", "Wire"]),
-        tests("ApplicationTests", ["Application", "Telemetry"]),
+        tests("ApplicationTests", ["Application", "Primitives", "Telemetry", logging]),
         tests("TidyTests", []),
     ]
 )

@@ -20,6 +20,16 @@ package struct MarketWalk: Sendable {
         var low: Int64 = 0
         var close: Int64 = 0
         var volume: Int64 = 0
+
+        mutating func add(_ price: Int64, _ shares: Int64) {
+            volume += shares
+            // Odd lots count for volume only.
+            guard shares >= 100 else { return }
+            if high == 0 { (open, high, low) = (price, price, price) }
+            high = max(high, price)
+            low = min(low, price)
+            close = price
+        }
     }
 
     private var random: SeededGenerator
@@ -114,17 +124,5 @@ package struct MarketWalk: Sendable {
     private func dollars(_ cents: Int64) -> String {
         let rest = cents % 100
         return "\(cents / 100).\(rest < 10 ? "0" : "")\(rest)"
-    }
-}
-
-extension MarketWalk.Minute {
-    fileprivate mutating func add(_ price: Int64, _ shares: Int64) {
-        volume += shares
-        // Odd lots count for volume only.
-        guard shares >= 100 else { return }
-        if high == 0 { (open, high, low) = (price, price, price) }
-        high = max(high, price)
-        low = min(low, price)
-        close = price
     }
 }

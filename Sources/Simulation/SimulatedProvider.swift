@@ -132,7 +132,7 @@ package final class SimulatedProvider: WebServerHandler {
     private func begin() {
         do { pending = try source.next() } catch { hasEnded = true }
         guard let first = pending else { return }
-        origin = (loop.now, first.time)
+        origin = (SystemClock.monotonicNanos(), first.time)
         if options.speed == nil {
             pump()
         } else {
@@ -145,7 +145,7 @@ package final class SimulatedProvider: WebServerHandler {
         guard let origin, !hasEnded else { return }
         var until = Instant.distantFuture
         if let speed = options.speed {
-            until = origin.market.advanced(byNanos: Int64(Double(loop.now - origin.loop) * speed))
+            until = origin.market.advanced(byNanos: Int64(Double(SystemClock.monotonicNanos() - origin.loop) * speed))
         }
         while let frame = pending, frame.time <= until {
             if options.speed == nil, connections.isEmpty || connections.contains(where: { isBehind($0) }) { return }

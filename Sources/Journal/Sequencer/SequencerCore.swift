@@ -41,7 +41,7 @@ package struct SequencerCore: Sendable {
 
     private struct Pending {
         var n: Ordinal
-        var index: UInt32
+        var index: OutputIndex
         /// Counts outputs as they are posted: within a channel the order that a shard gave.
         var arrival: Int64
         var slot: Int

@@ -4,9 +4,9 @@ package import Wire
 /// Where an output stands: the input that caused it, and its place among that input's outputs.
 package struct OutputPosition: Sendable, Hashable, Comparable {
     package var n: Ordinal
-    package var index: UInt32
+    package var index: OutputIndex
 
-    package init(n: Ordinal, index: UInt32) {
+    package init(n: Ordinal, index: OutputIndex) {
         self.n = n
         self.index = index
     }
@@ -48,7 +48,7 @@ package struct StoredMessage: Sendable, Equatable {
     package var partitionSequence: Int64
     package var epoch: String
     package var n: Ordinal
-    package var index: UInt32
+    package var index: OutputIndex
     package var type: MessageType
     package var time: Instant
     /// The envelope's JSON text.
@@ -72,7 +72,7 @@ package struct StoredMessage: Sendable, Equatable {
         partitionSequence: Int64,
         epoch: String,
         n: Ordinal,
-        index: UInt32,
+        index: OutputIndex,
         type: MessageType,
         time: Instant,
         bytes: [UInt8]

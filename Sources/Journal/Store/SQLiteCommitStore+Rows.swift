@@ -48,7 +48,7 @@ extension SQLiteCommitStore {
     private func last(_ db: Database, _ check: inout RowCheck) throws -> OutputPosition? {
         guard let row = try Row.fetchOne(db, sql: "SELECT a, b, crc FROM meta WHERE name = 'last'") else { return nil }
         let (n, index): (Int64, Int64) = (row[0], row[1])
-        guard row[2] == check.of("last", n, index), let index = UInt32(exactly: index) else {
+        guard row[2] == check.of("last", n, index), let index = OutputIndex(exactly: index) else {
             throw damaged("the last position")
         }
         return OutputPosition(n: n, index: index)
@@ -149,7 +149,7 @@ extension SQLiteCommitStore {
         let (name, offset, type): (String, Int64, String) = (row[0], row[1], row[5])
         let index: Int64 = row[4]
         let bytes: Data = row[8]
-        guard let channel = Channel(name), let type = MessageType(name: type), let index = UInt32(exactly: index) else {
+        guard let channel = Channel(name), let type = MessageType(name: type), let index = OutputIndex(exactly: index) else {
             throw damaged("message \(offset) of \(name)")
         }
         let message = StoredMessage(

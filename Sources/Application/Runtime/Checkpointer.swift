@@ -1,0 +1,89 @@
+internal import Engine
+internal import Foundation
+internal import Journal
+internal import Primitives
+
+/// Saves all cores now and then, so that a restart need not apply the whole tape again.
+///
+/// The cores are saved between two inputs, on their shards; then, on a queue of its own, everything they said up to there is
+/// committed and the tape synced, and only then the checkpoint becomes visible. So a checkpoint never holds what the
+/// commit log doesn't. One at a time.
+final class Checkpointer: @unchecked Sendable {
+    // Owner of the unchecked state: `collected` is locked; `isBusy` is the feed thread's.
+    private struct Collected {
+        var missing = 0
+        var parts: [Checkpoint.Part] = []
+    }
+
+    private let store: CheckpointStore
+    private let sequencer: Sequencer
+    private let tape: TapeWriter
+    private let shards: Int
+    private let queue = DispatchQueue(label: "checkpoints")
+    private let collected = Lock(Collected())
+    private let isBusy = Lock(false)
+    private let failed: @Sendable (String) -> Void
+    private let savedCount = Lock(0)
+
+    init(
+        store: CheckpointStore,
+        sequencer: Sequencer,
+        tape: TapeWriter,
+        shards: Int,
+        failed: @escaping @Sendable (String) -> Void
+    ) {
+        self.store = store
+        self.sequencer = sequencer
+        self.tape = tape
+        self.shards = shards
+        self.failed = failed
+    }
+
+    /// How many were written.
+    var count: Int { savedCount.withLock { $0 } }
+
+    /// Begins a checkpoint behind all inputs so far; does nothing while one is under way. Feed thread only.
+    func begin(_ ingest: IngestPoint) {
+        let wasBusy = isBusy.withLock { busy in
+            defer { busy = true }
+            return busy
+        }
+        guard !wasBusy else { return }
+        let n = ingest.numbering.next - 1
+        let time = ingest.numbering.received
+        collected.withLock { $0 = Collected(missing: shards, parts: []) }
+        ingest.control { _ in
+            .save { [self] states in
+                let parts = states.map { Checkpoint.Part(name: $0.name, bytes: $0.state) }
+                let all = collected.withLock { collected -> [Checkpoint.Part]? in
+                    collected.parts += parts
+                    collected.missing -= 1
+                    return collected.missing == 0 ? collected.parts : nil
+                }
+                if let all { queue.async { self.write(n: n, time: time, parts: all) } }
+            }
+        }
+    }
+
+    /// Waits until a checkpoint under way is written.
+    func finish() { queue.sync {} }
+
+    private func write(n: Ordinal, time: Instant, parts: [Checkpoint.Part]) {
+        defer { isBusy.withLock { $0 = false } }
+        sequencer.flush()
+        if let error = tape.sync() {
+            failed("tape: \(error)")
+            return
+        }
+        guard sequencer.health == .durable else { return }
+        let checkpoint = Checkpoint(
+            n: n, time: time, position: .start, layout: BuildIdentity.layout,
+            parts: parts.sorted { $0.name < $1.name })
+        do {
+            try store.save(checkpoint)
+            savedCount.withLock { $0 += 1 }
+        } catch {
+            failed("\(error)")
+        }
+    }
+}

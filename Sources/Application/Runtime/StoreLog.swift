@@ -1,0 +1,52 @@
+internal import Bus
+internal import Journal
+internal import Primitives
+internal import Wire
+
+/// The commit log as the bus reads it, to refill what Redis lost.
+final class StoreLog: DurableLog {
+    let epoch: String
+    private let store: any CommitStore
+    /// The last sequence by partition, as released; the store alone would have to be asked each time.
+    private let sequences: Lock<[Int64]>
+
+    init(store: any CommitStore, state: CommittedState) {
+        self.store = store
+        epoch = state.epoch
+        sequences = Lock(state.partitionSequences)
+    }
+
+    /// Notes what was released, before the bus sees it.
+    func released(_ messages: [Envelope]) {
+        sequences.withLock { sequences in
+            for message in messages where message.outputClass == .durable {
+                let partition = message.channel.partition
+                sequences[partition] = max(sequences[partition], message.partitionSequence)
+            }
+        }
+    }
+
+    func lastSequence(of partition: Int) -> Int64 { sequences.withLock { $0[partition] } }
+
+    func messages(of partition: Int, from: Int64, limit: Int) throws -> [Envelope] {
+        try store.messages(ofPartition: partition, after: from - 1, limit: limit).map(\.envelope)
+    }
+}
+
+/// What the Sequencer releases to: the bus, with the log's position moved first.
+final class BusSink: MessageSink {
+    private let log: StoreLog
+    private let bus: any MessageBus
+
+    init(log: StoreLog, bus: any MessageBus) {
+        self.log = log
+        self.bus = bus
+    }
+
+    func release(_ messages: [Envelope]) {
+        log.released(messages)
+        bus.release(messages)
+    }
+
+    func reply(to command: String, payload: [UInt8]) { bus.reply(to: command, payload: payload) }
+}
