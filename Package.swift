@@ -80,7 +80,10 @@ let package = Package(
             "TelemetryTests",
             ["AllocationCounting", "Telemetry", "Primitives", .product(name: "Logging", package: "swift-log")]
         ),
-        tests("ApplicationTests", ["Application", "Telemetry"]),
+        tests(
+            "ApplicationTests",
+            ["Application", "Primitives", "Telemetry", .product(name: "Logging", package: "swift-log")]
+        ),
         tests("TidyTests", []),
     ]
 )
