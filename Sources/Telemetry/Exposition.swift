@@ -29,7 +29,7 @@ enum Exposition {
             out.append(contentsOf: "\(name)\(text(labels)) \(unit.text(value))\n".utf8)
         case .gauge(let gauge):
             out.append(contentsOf: "\(name)\(text(labels)) \(unit.text(gauge.value))\n".utf8)
-        case .observed(let read):
+        case .observed(_, let read):
             out.append(contentsOf: "\(name)\(text(labels)) \(unit.text(read()))\n".utf8)
         case .histogram(let histogram):
             append(histogram.snapshot(), name: name, unit: unit, labels: labels, to: &out)

@@ -60,9 +60,9 @@ package final class MetricsRegistry: Sendable {
         return histogram
     }
 
-    /// A gauge whose value is asked for at each exposition; `read` must not block.
+    /// A gauge or counter whose value is asked for at each exposition; `read` must not block.
     ///
-    /// A second registration of the same series replaces the first: the part that it read may have been restarted.
+    /// For parts that count for themselves. A name that ends in `_total` makes a counter. A second registration of the same series replaces the first: the part that it read may have been restarted.
     package func observe(
         _ name: String,
         unit: MetricUnit = .count,
@@ -70,7 +70,8 @@ package final class MetricsRegistry: Sendable {
         labels: [MetricLabel] = [],
         read: @escaping @Sendable () -> Int64
     ) {
-        adopt(.observed(read), name: name, unit: unit, help: help, labels: labels)
+        let kind: MetricKind = name.hasSuffix("_total") ? .counter : .gauge
+        adopt(.observed(kind, read), name: name, unit: unit, help: help, labels: labels)
     }
 
     /// Everything in Prometheus' text format, version 0.0.4.
@@ -126,13 +127,14 @@ package final class MetricsRegistry: Sendable {
 enum Instrument: Sendable {
     case counter(Counter)
     case gauge(Gauge)
-    case observed(@Sendable () -> Int64)
+    case observed(MetricKind, @Sendable () -> Int64)
     case histogram(Histogram)
 
     var kind: MetricKind {
         switch self {
         case .counter: .counter
-        case .gauge, .observed: .gauge
+        case .gauge: .gauge
+        case .observed(let kind, _): kind
         case .histogram: .histogram
         }
     }

@@ -66,6 +66,8 @@ import Testing
         registry.observe("depth", help: "Depth.") { 1 }
         registry.observe("depth", help: "Depth.") { 2 }
         #expect(lines(registry).contains("striketape_depth 2"))
+        registry.observe("frames_total", help: "Frames.") { 3 }
+        #expect(lines(registry).contains("# TYPE striketape_frames_total counter"))
     }
 
     @Test func countsSeriesBeyondItsLimit() {

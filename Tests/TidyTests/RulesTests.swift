@@ -21,6 +21,7 @@ import Testing
     }
 
     @Test func unfinishedWordsInsideOthersDoNotCount() {
+        #expect(lines(.unfinished, "Sources/Network/A.swift", "        case 501: \"Not " + "Implemented\"") == [])
         #expect(lines(.unfinished, "Sources/Wire/A.swift", "let toDoubles = 1 // waits for nowhere") == [])
     }
 
@@ -54,6 +55,8 @@ import Testing
     @Test func pureImports() {
         #expect(lines(.pureImports, "Sources/Plans/A.swift", "import Primitives\ninternal import Foundation") == [2])
         #expect(lines(.pureImports, "Sources/Primitives/Rings.swift", "import Glibc") == [1])
+        #expect(lines(.pureImports, "Sources/Analytics/A.swift", "internal import func Glibc.log") == [])
+        #expect(lines(.pureImports, "Sources/Analytics/A.swift", "internal import func Glibc.clock_gettime") == [1])
         #expect(lines(.pureImports, "Sources/Primitives/Lock.swift", "internal import Glibc") == [])
         #expect(lines(.pureImports, "Sources/Telemetry/A.swift", "internal import Glibc") == [])
     }
