@@ -53,5 +53,11 @@ let package = Package(
         tests("GatewayTests", ["Gateway", "Bus", "Network", "Wire", "MarketData", "Primitives"]),
         tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives", "Network"]),
         tests("NetworkTests", ["Network", "Primitives"]),
+        .executableTarget(
+            name: "NetworkEcho",
+            dependencies: ["Network", "Primitives"],
+            path: "Tests/Support/NetworkEcho",
+            swiftSettings: strict
+        ),
     ]
 )

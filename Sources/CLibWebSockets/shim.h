@@ -26,12 +26,16 @@ static inline const lws_retry_bo_t *striketape_no_validity(void) {
 }
 
 /// A context on a libuv loop of ours; `user` is what `lws_context_user` gives back.
-static inline struct lws_context *striketape_context_create(uv_loop_t *loop, void *user, unsigned timeout_seconds) {
+///
+/// `first`: the first of the process, which sets up TLS. With every context that does, the library moves a global index
+/// and the handshakes under way on other threads fail.
+static inline struct lws_context *striketape_context_create(uv_loop_t *loop, void *user, unsigned timeout_seconds,
+                                                            bool first) {
     struct lws_context_creation_info info;
     void *loops[1] = {loop};
     memset(&info, 0, sizeof info);
-    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8;
+    if (first) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.foreign_loops = loops;
     info.user = user;
     info.port = CONTEXT_PORT_NO_LISTEN;
@@ -140,6 +144,13 @@ static inline int striketape_accept(int listener) {
     fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     fcntl(descriptor, F_SETFL, O_NONBLOCK);
     return descriptor;
+}
+
+/// Why the peer's certificate was refused, NULL if it wasn't.
+static inline const char *striketape_certificate_problem(struct lws *wsi) {
+    SSL *ssl = lws_get_ssl(wsi);
+    long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }
 
 /// Begins the closing handshake with the code that `lws_close_reason` set.

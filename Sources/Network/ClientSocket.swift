@@ -115,7 +115,11 @@ final class ClientSocket: SocketHandler {
         case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return addHeaders(socket, bytes)
         case LWS_CALLBACK_CLIENT_ESTABLISHED: return established(socket)
         case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-            lastFailure = bytes.isEmpty ? "connection refused or lost" : String(decoding: bytes, as: UTF8.self)
+            if let problem = striketape_certificate_problem(socket) {
+                lastFailure = "certificate refused: \(String(cString: problem))"
+            } else {
+                lastFailure = bytes.isEmpty ? "connection refused or lost" : String(decoding: bytes, as: UTF8.self)
+            }
             giveUpSocket()
             tryNext()
             return 0

@@ -30,8 +30,8 @@ package struct HTTPRequest: Sendable, Equatable {
     package var method: Method
     /// The path, percent-decoded and with `..` resolved by the library; begins with a slash.
     package var path: String
-    /// What follows the question mark, not decoded; arguments joined by `&`.
-    package var query: String
+    /// The arguments after the question mark, in order, percent-decoded by the library; `+` is a space.
+    package var arguments: [Argument]
     package var headers: [Header: String]
     /// The peer's numeric address.
     package var peer: String
@@ -42,7 +42,7 @@ package struct HTTPRequest: Sendable, Equatable {
     package init(
         method: Method = .get,
         path: String,
-        query: String = "",
+        arguments: [Argument] = [],
         headers: [Header: String] = [:],
         peer: String = "",
         isSecure: Bool = false,
@@ -50,7 +50,7 @@ package struct HTTPRequest: Sendable, Equatable {
     ) {
         self.method = method
         self.path = path
-        self.query = query
+        self.arguments = arguments
         self.headers = headers
         self.peer = peer
         self.isSecure = isSecure
@@ -60,31 +60,18 @@ package struct HTTPRequest: Sendable, Equatable {
     /// The value of a header, nil when absent.
     package subscript(header: Header) -> String? { headers[header] }
 
-    /// The first argument of that name, percent-decoded; nil when absent or badly encoded.
-    package func argument(_ name: String) -> String? {
-        for pair in query.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts[0] == name else { continue }
-            return parts.count == 2 ? Self.decoded(parts[1]) : ""
-        }
-        return nil
-    }
+    /// The first argument of that name, nil when absent.
+    package func argument(_ name: String) -> String? { arguments.first { $0.name == name }?.value }
 
-    private static func decoded(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            switch byte {
-            case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
-            case UInt8(ascii: "%"):
-                guard let high = rest.popFirst(), let low = rest.popFirst(),
-                    let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16)
-                else { return nil }
-                bytes.append(value)
-            default: bytes.append(byte)
-            }
+    /// One `name=value` of the query.
+    package struct Argument: Sendable, Equatable {
+        package var name: String
+        package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
         }
-        return String(validating: bytes, as: UTF8.self)
     }
 }
 

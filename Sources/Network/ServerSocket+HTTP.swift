@@ -66,6 +66,8 @@ extension ServerSocket {
         closesAfterAnswer = closesAfterAnswer || isDraining
         phase = .answering(PendingResponse(response, to: method, close: closesAfterAnswer))
         deadline = SystemClock.monotonicNanos() + server.options.answerNanosMax
+        // Under flow control the library wouldn't say that it may be written, either.
+        lws_rx_flow_control(socket, 1)
         lws_callback_on_writable(socket)
     }
 
@@ -86,7 +88,6 @@ extension ServerSocket {
         deadline = SystemClock.monotonicNanos() + server.options.requestNanosMax
         // The library sends what it has buffered before it closes.
         if closes { return -1 }
-        lws_rx_flow_control(socket, 1)
         return lws_http_transaction_completed(socket) == 0 ? 0 : -1
     }
 
@@ -123,7 +124,7 @@ extension ServerSocket {
     func parseRequest() -> HTTPRequest? {
         guard let (method, path) = methodAndPath() else { return nil }
         var request = HTTPRequest(method: method, path: path)
-        request.query = query()
+        request.arguments = arguments()
         for name in HTTPRequest.Header.allCases {
             guard let value = value(of: name) else { continue }
             request.headers[name] = value
@@ -151,18 +152,16 @@ extension ServerSocket {
         return nil
     }
 
-    /// The arguments joined by `&`; the library keeps them apart.
-    private func query() -> String {
-        var parts: [String] = []
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.headerBytesMax) { buffer in
-            guard let start = buffer.baseAddress else { return }
-            var index: Int32 = 0
-            while lws_hdr_copy_fragment(socket, start, Int32(buffer.count), WSI_TOKEN_HTTP_URI_ARGS, index) > 0 {
-                parts.append(String(cString: start))
-                index += 1
-            }
+    /// The arguments, which the library keeps apart and decoded.
+    private func arguments() -> [HTTPRequest.Argument] {
+        var result: [HTTPRequest.Argument] = []
+        while let text = copied({ start, count in
+            lws_hdr_copy_fragment(socket, start, count, WSI_TOKEN_HTTP_URI_ARGS, Int32(result.count))
+        }) {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            result.append(HTTPRequest.Argument(name: String(parts[0]), value: parts.count > 1 ? String(parts[1]) : ""))
         }
-        return parts.joined(separator: "&")
+        return result
     }
 
     private func value(of name: HTTPRequest.Header) -> String? {

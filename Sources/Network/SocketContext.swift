@@ -27,6 +27,8 @@ final class SocketContext {
     /// What the library keeps pointers to until its context is gone.
     private var protocolTables: [ProtocolTable] = []
 
+    /// Whether a context of this process has set up TLS; held while one is made, as that touches globals of the library.
+    private static let isTLSReady = Lock(false)
     private static let sweepNanos: Int64 = 500_000_000
     /// The library's own timeout of a handshake; ours are the ones that count, this is a second line.
     private static let librarySeconds: UInt32 = 60
@@ -38,7 +40,13 @@ final class SocketContext {
         let uv = loop.uvLoop.assumingMemoryBound(to: uv_loop_t.self)
         // The library gives it back in every callback; it goes when the context has gone.
         let me = Unmanaged<Box>.passRetained(Box())
-        guard let context = striketape_context_create(uv, me.toOpaque(), Self.librarySeconds) else {
+        let made = Self.isTLSReady.withLock { isReady in
+            defer { isReady = true }
+            return striketape_context_create(uv, me.toOpaque(), Self.librarySeconds, !isReady).map {
+                UInt(bitPattern: $0)
+            }
+        }
+        guard let context = made.flatMap({ OpaquePointer(bitPattern: $0) }) else {
             me.release()
             throw NetworkError(.cannotSetUp, place: loop.name, cause: "libwebsockets made no context")
         }

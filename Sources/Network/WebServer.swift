@@ -18,7 +18,8 @@ package protocol WebServerHandler: AnyObject {
 /// An HTTP/1.1 and WebSocket server on a loop.
 ///
 /// HTTP/2 and every other upgrade are refused (reliability.md 0). Loop thread only, but for what says otherwise; it is
-/// `Sendable` so that other threads can hand it back to the loop. Life: `init` → `listen` → `drain` or `stop`.
+/// `Sendable` so that other threads can hand it back to the loop. Life: `init` → `listen` → `drain` or `stop`, which the
+/// end of the loop does too. A server that listens is kept alive by its loop.
 package final class WebServer: @unchecked Sendable {
     // Unchecked: everything is touched by the loop thread only; entry points check it.
     package let loop: EventLoop
@@ -69,7 +70,7 @@ package final class WebServer: @unchecked Sendable {
         loop.preconditionCurrent()
         precondition(listener == nil && !isDraining, "listen while listening or draining")
         let host = try setUp()
-        listener = try Listener(loop: loop, host: options.host, port: options.port) { [unowned self] descriptor in
+        listener = try Listener(loop: loop, host: options.host, port: options.port) { [self] descriptor in
             tally.accepted += 1
             guard sockets.count - connectionCount < options.httpSocketsMax else {
                 tally.refusedSockets += 1

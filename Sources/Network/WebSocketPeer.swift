@@ -235,9 +235,11 @@ final class WebSocketPeer {
         // A peer that doesn't read gets no ping; its silence ends it all the same.
         if now > lastPing + limits.pingEveryNanos, lws_partial_buffered(socket) == 0 {
             lastPing = now
-            let written = output.with(count: 0) { _ in
+            // With a byte in it: the library doesn't tell of an empty pong.
+            let written = output.with(count: 1) {
+                $0[0] = 0
             } send: {
-                lws_write(socket, $0, 0, LWS_WRITE_PING)
+                lws_write(socket, $0, 1, LWS_WRITE_PING)
             }
             if written < 0 { cut() }
         }

@@ -146,3 +146,109 @@ final class RawSocket {
         return nil
     }
 }
+
+/// A server that accepts, perhaps upgrades, and then says nothing; on a thread of its own.
+final class SilentServer {
+    private let descriptor: Int32
+    let port: Int
+
+    init(answersUpgrade: Bool) throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.descriptor = descriptor
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) | listen(descriptor, 8) | getsockname(descriptor, $0, &length)
+            }
+        }
+        guard status == 0 else { throw RawSocket.SocketError(what: "bind", code: errno) }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        guard answersUpgrade else { return }
+        var thread = pthread_t()
+        let argument = UnsafeMutableRawPointer(bitPattern: Int(descriptor))
+        pthread_create(
+            &thread,
+            nil,
+            { argument in
+                SilentServer.answer(Int32(Int(bitPattern: argument)))
+                return nil
+            },
+            argument
+        )
+        pthread_detach(thread)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Upgrades one connection, computing the accept key by hand, and keeps it open until the peer goes.
+    private static func answer(_ descriptor: Int32) {
+        let peer = accept(descriptor, nil, nil)
+        guard peer >= 0 else { return }
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        var text = ""
+        while !text.contains("\r\n\r\n") {
+            let count = recv(peer, &buffer, buffer.count, 0)
+            guard count > 0 else { return }
+            text += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        let key = text.split(separator: "\r\n").first { $0.lowercased().hasPrefix("sec-websocket-key: ") }?.dropFirst(
+            19
+        )
+        let accept = AcceptKey.of(String(key ?? ""))
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Accept: \(accept)\r\n\r\n"
+        _ = head.withCString { send(peer, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        while recv(peer, &buffer, buffer.count, 0) > 0 {}
+        close(peer)
+    }
+}
+
+/// `Sec-WebSocket-Accept` of a key (RFC 6455, 1.3): SHA-1 in Base64, written out as tests have no Foundation.
+enum AcceptKey {
+    static func of(_ key: String) -> String { base64(sha1(Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))) }
+
+    private static func sha1(_ message: [UInt8]) -> [UInt8] {
+        var h: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
+        var bytes = message + [0x80]
+        while bytes.count % 64 != 56 { bytes.append(0) }
+        bytes += (0..<8).reversed().map { UInt8(truncatingIfNeeded: (message.count * 8) >> ($0 * 8)) }
+        func rotate(_ value: UInt32, _ by: UInt32) -> UInt32 { value << by | value >> (32 - by) }
+        for block in stride(from: 0, to: bytes.count, by: 64) {
+            var w = (0..<16).map { word in
+                (0..<4).reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[block + word * 4 + $1]) }
+            }
+            for t in 16..<80 { w.append(rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1)) }
+            var (a, b, c, d, e) = (h[0], h[1], h[2], h[3], h[4])
+            for t in 0..<80 {
+                let (f, k): (UInt32, UInt32) =
+                    switch t {
+                    case ..<20: (b & c | ~b & d, 0x5A82_7999)
+                    case ..<40: (b ^ c ^ d, 0x6ED9_EBA1)
+                    case ..<60: (b & c | b & d | c & d, 0x8F1B_BCDC)
+                    default: (b ^ c ^ d, 0xCA62_C1D6)
+                    }
+                let next = rotate(a, 5) &+ f &+ e &+ k &+ w[t]
+                (e, d, c, b, a) = (d, c, rotate(b, 30), a, next)
+            }
+            h = zip(h, [a, b, c, d, e]).map { $0 &+ $1 }
+        }
+        return h.flatMap { word in (0..<4).reversed().map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
+    }
+
+    private static func base64(_ bytes: [UInt8]) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+        var text = ""
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let chunk = bytes[start..<min(start + 3, bytes.count)]
+            let value = (0..<3).reduce(0) { $0 << 8 | (start + $1 < bytes.count ? Int(bytes[start + $1]) : 0) }
+            for index in 0..<4 {
+                text.append(index <= chunk.count ? alphabet[value >> (18 - 6 * index) & 63] : "=")
+            }
+        }
+        return text
+    }
+}

@@ -8,7 +8,6 @@ final class Bench: Sendable {
     let loop: EventLoop
     let serverLoop: EventLoop
     let events = Events()
-    private let servers = Lock<[WebServer]>([])
 
     init() {
         loop = EventLoop(name: "clients")
@@ -23,15 +22,21 @@ final class Bench: Sendable {
         _ change: @escaping @Sendable (inout WebServerOptions) -> Void = { _ in }
     ) throws -> WebServer {
         let events = events
-        let server = try serverLoop.sync { [serverLoop] in
+        return try serve({ Echo(events, behaviour) }, change)
+    }
+
+    /// Starts a server with a handler that is made on the loop.
+    func serve(
+        _ makeHandler: @escaping @Sendable () -> any WebServerHandler,
+        _ change: @escaping @Sendable (inout WebServerOptions) -> Void = { _ in }
+    ) throws -> WebServer {
+        try serverLoop.sync { [serverLoop] in
             var options = WebServerOptions()
             change(&options)
-            let server = WebServer(loop: serverLoop, options: options, handler: Echo(events, behaviour))
+            let server = WebServer(loop: serverLoop, options: options, handler: makeHandler())
             try server.listen()
             return server
         }
-        servers.withLock { $0.append(server) }
-        return server
     }
 
     /// Connects a client that writes down what it hears.
