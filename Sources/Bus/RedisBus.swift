@@ -27,6 +27,7 @@ package final class RedisBus: MessageBus, BusLogReader, @unchecked Sendable {
     private var listener: RedisSubscriber?
     private var subscriber: (any BusSubscriber)?
     private var isUp: Bool?
+    private var told = ""
     /// Channels that were cut and are delivered again.
     private var interrupted: Set<Channel> = []
 
@@ -81,15 +82,15 @@ package final class RedisBus: MessageBus, BusLogReader, @unchecked Sendable {
         listener.onChange = { [weak self] in self?.refresh($0) }
         listener.onInterrupted = { [weak self] in self?.interrupted.formUnion($0) }
         requests.onChange = { [weak self] in self?.refresh($0) }
-        refresh("not connected yet")
         listener.start(seed: seed)
     }
 
     /// Tells the subscriber when both of its connections are there, or no longer.
     private func refresh(_ cause: String) {
         let isUp = requests.isReady && listener?.isWhole == true
-        if isUp != self.isUp {
+        if isUp != self.isUp || (!isUp && cause != told) {
             self.isUp = isUp
+            told = cause
             subscriber?.busChanged(to: isUp ? .up : .down, cause: cause)
         }
         // Told when the hot state can be read as well.

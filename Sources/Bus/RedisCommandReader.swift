@@ -20,6 +20,7 @@ final class RedisCommandReader {
 
     /// How long the server holds a read that finds nothing.
     private static let blockMillis: Int64 = 1_000
+    private static let batchEntries = 100
     private static let bodyBytesMax = 65_536
 
     private let publisher: RedisPublisher
@@ -30,6 +31,11 @@ final class RedisCommandReader {
     private var entries: [String: [String]] = [:]
     private var batch: [Entry] = []
     private var batchWasPending = false
+    /// Entries taken and not acknowledged are to be looked at again: the publisher's connection is a new one.
+    private var looksAtPending = false
+    /// Entries answered over that new connection, until the look is over: their acknowledgement may come behind it.
+    private var settled: Set<String> = []
+    private var isLooking = false
 
     init(publisher: RedisPublisher, engine: any BusEngine) {
         self.publisher = publisher
@@ -52,12 +58,18 @@ final class RedisCommandReader {
             )
         )
         publisher.entriesToAcknowledge = { [self] in answered($0, $1) }
+        publisher.onReady = { [self] in
+            looksAtPending = true
+            isLooking = true
+            settled = []
+        }
         connection?.start()
     }
 
     func stop() {
         connection?.stop()
         publisher.entriesToAcknowledge = { _, _ in [] }
+        publisher.onReady = {}
         engine = nil
     }
 
@@ -65,14 +77,16 @@ final class RedisCommandReader {
 
     private func makeGroup() {
         send(.group, ["XGROUP", "CREATE", RedisKey.commands, RedisKey.commandGroup, "0", "MKSTREAM"])
-        read(isPending: true)
+        read(pendingAfter: "0")
     }
 
     /// Asks for entries, and for the server's time right behind them.
-    private func read(isPending: Bool) {
-        var command = ["XREADGROUP", "GROUP", RedisKey.commandGroup, "engine", "COUNT", "100"]
-        if !isPending { command += ["BLOCK", String(Self.blockMillis)] }
-        send(.read(isPending: isPending), command + ["STREAMS", RedisKey.commands, isPending ? "0" : ">"])
+    ///
+    /// - Parameter pendingAfter: asks for those taken before and not acknowledged, behind this one; nil: for new ones.
+    private func read(pendingAfter: String? = nil) {
+        var command = ["XREADGROUP", "GROUP", RedisKey.commandGroup, "engine", "COUNT", String(Self.batchEntries)]
+        if pendingAfter == nil { command += ["BLOCK", String(Self.blockMillis)] }
+        send(.read(isPending: pendingAfter != nil), command + ["STREAMS", RedisKey.commands, pendingAfter ?? ">"])
         send(.time, ["TIME"])
         connection?.flush()
     }
@@ -123,9 +137,17 @@ final class RedisCommandReader {
         let now = seconds * 1_000 + micros / 1_000
         let taken = batch
         batch = []
-        for entry in taken { take(entry, now: now) }
-        // Entries that wait for their answers stay pending: a second look would find the same ones.
-        read(isPending: false)
+        for entry in taken where !settled.contains(entry.id) { take(entry, now: now) }
+        if batchWasPending, taken.count == Self.batchEntries {
+            read(pendingAfter: taken[taken.count - 1].id)
+        } else if looksAtPending {
+            looksAtPending = false
+            read(pendingAfter: "0")
+        } else {
+            isLooking = false
+            settled = []
+            read()
+        }
     }
 
     // MARK: Commands
@@ -139,7 +161,7 @@ final class RedisCommandReader {
         let millis = entry.id.split(separator: "-").first.flatMap { Int64($0) } ?? 0
         guard now - millis <= limits.replyMillis else {
             publisher.counters.add(\.refusedCommands)
-            return publisher.answer(command.id, CommandDesk.failure(.unavailable), entries: [entry.id])
+            return answer(command, CommandDesk.failure(.unavailable), entry)
         }
         switch desk.came(command) {
         case .execute:
@@ -147,15 +169,23 @@ final class RedisCommandReader {
             entries[command.id, default: []].append(entry.id)
             engine?.commanded(command)
         case .wait:
+            // The same entry seen again is no repetition.
+            guard entries[command.id]?.contains(entry.id) != true else { return }
             publisher.counters.add(\.repeatedCommands)
             entries[command.id, default: []].append(entry.id)
         case .answer(let payload):
             publisher.counters.add(\.repeatedCommands)
-            publisher.answer(command.id, payload, entries: [entry.id])
+            answer(command, payload, entry)
         case .refuse(let payload):
             publisher.counters.add(\.refusedCommands)
-            publisher.answer(command.id, payload, entries: [entry.id])
+            answer(command, payload, entry)
         }
+    }
+
+    /// Answers without the engine.
+    private func answer(_ command: Command, _ payload: [UInt8], _ entry: Entry) {
+        if isLooking { settled.insert(entry.id) }
+        publisher.answer(command.id, payload, entries: [entry.id])
     }
 
     /// The engine answered.
@@ -163,7 +193,9 @@ final class RedisCommandReader {
     /// - Returns: the entries to acknowledge.
     private func answered(_ id: String, _ payload: [UInt8]) -> [String] {
         _ = desk.answered(id, payload: payload)
-        return entries.removeValue(forKey: id) ?? []
+        let answered = entries.removeValue(forKey: id) ?? []
+        if isLooking { settled.formUnion(answered) }
+        return answered
     }
 
     /// Reads an entry's fields; nil where one is missing, unknown or too long.

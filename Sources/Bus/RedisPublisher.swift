@@ -44,7 +44,11 @@ final class RedisPublisher: @unchecked Sendable {
     private var engine: (any BusEngine)?
     /// Where replies go for their bookkeeping: the entries to acknowledge.
     var entriesToAcknowledge: (_ command: String, _ payload: [UInt8]) -> [String] = { _, _ in [] }
+    /// Called when connected: answers may have been lost with the connection before.
+    var onReady: () -> Void = {}
+    private var heldAnswers: [(command: String, payload: [UInt8], entries: [String])] = []
     private var connection: RedisConnection<Tag>?
+    private let feedLimits: PartitionFeed.Limits
     private var feeds: [PartitionFeed]
     private var epoch = ""
     private var isPrepared = false
@@ -52,6 +56,7 @@ final class RedisPublisher: @unchecked Sendable {
     /// The server's name of the connection before: killed first, so that nothing of it is done later.
     private var predecessor: (id: String, address: String)?
     private var reported: FeedState?
+    private var reportedCause = ""
     private var cause = "not connected yet"
     private var isFenced = false
     /// Partitions whose being ahead was told.
@@ -75,6 +80,7 @@ final class RedisPublisher: @unchecked Sendable {
             page: options.pageMessages,
             logEntries: options.limits.logEntriesMax
         )
+        feedLimits = limits
         feeds = (0..<16).map { _ in PartitionFeed(limits: limits) }
     }
 
@@ -127,7 +133,6 @@ final class RedisPublisher: @unchecked Sendable {
                 heartbeat: { [self] in beat() }
             )
         )
-        report(.down)
         prepare()
         demandTimer = loop.schedule(after: 0, repeating: options.demandPollMillis * 1_000_000) { [self] in
             pollDemand()
@@ -143,16 +148,22 @@ final class RedisPublisher: @unchecked Sendable {
 
     /// Reads where the commit log stands, then connects.
     private func prepare() {
+        readLogEnd { [self] epoch, last in
+            self.epoch = epoch
+            for partition in 0..<16 { feeds[partition].began(at: last[partition]) }
+            isPrepared = true
+            drain()
+            connection?.start()
+        }
+    }
+
+    /// Reads where the commit log stands and tells it on the loop.
+    private func readLogEnd(_ done: @escaping @Sendable (_ epoch: String, _ last: [Int64]) -> Void) {
         logQueue.async { [self] in
             let epoch = log.epoch
             let last = (0..<16).map { log.lastSequence(of: $0) }
             loop.execute { [self] in
-                guard engine != nil else { return }
-                self.epoch = epoch
-                for partition in 0..<16 { feeds[partition].began(at: last[partition]) }
-                isPrepared = true
-                drain()
-                connection?.start()
+                if engine != nil { done(epoch, last) }
             }
         }
     }
@@ -171,6 +182,8 @@ final class RedisPublisher: @unchecked Sendable {
         sha = nil
         send(.script, ["SCRIPT", "LOAD", RedisScripts.append])
         askTops()
+        sendHeldAnswers()
+        onReady()
         cause = "connected"
         endTurn()
     }
@@ -334,7 +347,7 @@ final class RedisPublisher: @unchecked Sendable {
 
     /// Publishes an answer and acknowledges the entries that asked.
     func answer(_ command: String, _ payload: [UInt8], entries: [String]) {
-        guard let connection, connection.isReady else { return counters.add(\.droppedReplies) }
+        guard let connection, connection.isReady else { return hold(command, payload, entries) }
         connection.send(.reply) { out in
             RedisCommand.begin(3, into: &out)
             RedisCommand.add("PUBLISH", into: &out)
@@ -342,6 +355,18 @@ final class RedisPublisher: @unchecked Sendable {
             RedisCommand.add(payload, into: &out)
         }
         acknowledge(entries)
+    }
+
+    /// Keeps an answer until the connection is there.
+    private func hold(_ command: String, _ payload: [UInt8], _ entries: [String]) {
+        guard heldAnswers.count < options.limits.commandsMax else { return counters.add(\.droppedReplies) }
+        heldAnswers.append((command, payload, entries))
+    }
+
+    private func sendHeldAnswers() {
+        let held = heldAnswers
+        heldAnswers = []
+        for (command, payload, entries) in held { answer(command, payload, entries: entries) }
     }
 
     /// Acknowledges entries that need no answer.
@@ -416,9 +441,27 @@ final class RedisPublisher: @unchecked Sendable {
         let text = "the bus holds messages of epoch \(epoch) that the commit log doesn't: it needs a new epoch"
         if aheadTold.insert(partition).inserted { lose(partition, sequences, text) }
         cause = text
-        logQueue.async { [self] in
-            let epoch = log.epoch
-            loop.execute { self.epoch = epoch }
+        readLogEnd { [self] epoch, last in
+            if epoch != self.epoch { beginEpoch(epoch, last) }
+        }
+    }
+
+    /// The commit log began anew: so do the feeds.
+    private func beginEpoch(_ epoch: String, _ last: [Int64]) {
+        self.epoch = epoch
+        aheadTold = []
+        for partition in 0..<16 {
+            feeds[partition] = PartitionFeed(limits: feedLimits)
+            feeds[partition].began(at: last[partition])
+        }
+        askTops()
+        // What the old feeds took for known is in the commit log by now.
+        readLogEnd { [self] _, last in
+            for partition in 0..<16 {
+                feeds[partition].spilled(upTo: last[partition])
+                pump(partition)
+            }
+            endTurn()
         }
     }
 
@@ -468,9 +511,11 @@ final class RedisPublisher: @unchecked Sendable {
         report(isWhole ? .up : .degraded)
     }
 
+    /// Tells a change; while down, another cause as well.
     private func report(_ state: FeedState) {
-        guard state != reported else { return }
+        guard state != reported || (state == .down && cause != reportedCause) else { return }
         reported = state
+        reportedCause = cause
         engine?.busChanged(to: state, cause: state == .up ? "the log is complete" : cause)
     }
 

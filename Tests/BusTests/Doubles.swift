@@ -1,4 +1,5 @@
 import Bus
+import Dispatch
 import MarketData
 import Primitives
 import Wire
@@ -55,12 +56,36 @@ final class RecordingSubscriber: BusSubscriber {
     }
 
     let heard = Watched(Heard())
+    private let gate = Lock<Gate?>(nil)
 
-    func received(_ message: ReceivedMessage) { heard.change { $0.messages.append(message) } }
+    /// From the next message on, the bus's thread stands still until the gate is opened.
+    func closeGate() -> Gate {
+        let closed = Gate()
+        gate.withLock { $0 = closed }
+        return closed
+    }
+
+    func received(_ message: ReceivedMessage) {
+        gate.withLock { $0 }?.pass()
+        heard.change { $0.messages.append(message) }
+    }
 
     func interrupted(_ channels: [Channel]) { heard.change { $0.interruptions.append(channels.sorted()) } }
 
     func busChanged(to state: FeedState, cause: String) { heard.change { $0.states.append(state) } }
+}
+
+/// Something that holds threads until it is opened.
+final class Gate: @unchecked Sendable {
+    // Unchecked: the semaphore is made for this.
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func open() { semaphore.signal() }
+
+    func pass() {
+        semaphore.wait()
+        semaphore.signal()
+    }
 }
 
 /// A commit log in memory: keeps what it was given before the bus gets it.

@@ -23,33 +23,60 @@ struct Harness: Sendable {
     private let loops: [EventLoop]
     private let server: RedisServer?
 
-    /// Starts a bus; over Redis with a server of its own, two buses, and a loop for each.
-    ///
-    /// - Parameter prepare: sees the harness before the bus is started.
-    init(_ kind: BusKind, limits: BusLimits, engine: RecordingEngine, prepare: (Harness) -> Void) async throws {
+    /// Starts the memory twin.
+    init(limits: BusLimits, engine: RecordingEngine) {
         self.engine = engine
-        switch kind {
-        case .memory:
-            let bus = MemoryBus(limits: limits, log: log)
-            engineBus = bus
-            gatewayBus = bus
-            loops = []
-            server = nil
-            prepare(self)
-            bus.start(engine: engine, subscriber: subscriber)
-        case .redis:
-            let server = try await RedisServer()
-            var options = RedisOptions(url: try RedisURL(server.url))
-            options.limits = limits
-            options.demandPollMillis = 50
-            loops = [EventLoop(name: "engine-bus"), EventLoop(name: "gateway-bus")]
-            for loop in loops { loop.start() }
-            engineBus = RedisBus(options: options, loop: loops[0], log: log)
-            gatewayBus = RedisBus(options: options, loop: loops[1])
-            self.server = server
-            prepare(self)
-            engineBus.start(engine: engine, subscriber: nil)
-            gatewayBus.start(engine: nil, subscriber: subscriber)
+        let bus = MemoryBus(limits: limits, log: log)
+        engineBus = bus
+        gatewayBus = bus
+        loops = []
+        server = nil
+        bus.start(engine: engine, subscriber: subscriber)
+    }
+
+    /// Starts an engine's and a gateway's bus over a running server, which is stopped with them.
+    init(
+        _ server: RedisServer,
+        engine: RecordingEngine = RecordingEngine(),
+        prepare: (Harness) -> Void = { _ in },
+        options change: (inout RedisOptions) throws -> Void
+    ) throws {
+        self.engine = engine
+        self.server = server
+        var options = RedisOptions(url: try RedisURL(server.url))
+        options.demandPollMillis = 50
+        try change(&options)
+        loops = [EventLoop(name: "engine-bus"), EventLoop(name: "gateway-bus")]
+        for loop in loops { loop.start() }
+        engineBus = RedisBus(options: options, loop: loops[0], log: log)
+        gatewayBus = RedisBus(options: options, loop: loops[1])
+        prepare(self)
+        engineBus.start(engine: engine, subscriber: nil)
+        gatewayBus.start(engine: nil, subscriber: subscriber)
+    }
+
+    /// The counters of the engine's and the gateway's end over Redis.
+    var counters: (engine: BusCounters, gateway: BusCounters) {
+        ((engineBus as? RedisBus)?.counters() ?? BusCounters(), (gatewayBus as? RedisBus)?.counters() ?? BusCounters())
+    }
+
+    /// Waits until the bus's log holds the durable ones of these messages, and checks that there is no hole, no double
+    /// and no other order.
+    func expectWholeLog(_ messages: [Envelope], sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        for partition in 0..<16 {
+            let sent = messages.filter { $0.outputClass == .durable && $0.channel.partition == partition }
+            let last = sent.last?.partitionSequence ?? 0
+            var kept: [LogEntry] = []
+            // The log is read through the gateway's end: each look is a request, not a pause.
+            for _ in 0..<5_000 {
+                kept = (try? await gatewayBus.log(of: partition, from: 1, limit: 200_000)) ?? []
+                if kept.last?.sequence ?? 0 >= last { break }
+                try await Task.sleep(nanoseconds: 2_000_000)
+            }
+            #expect(kept.map(\.sequence) == sent.map(\.partitionSequence), sourceLocation: sourceLocation)
+            #expect(kept.map(\.bytes) == sent.map(\.bytes), sourceLocation: sourceLocation)
+            #expect(kept.map(\.channel) == sent.map(\.channel), sourceLocation: sourceLocation)
+            #expect(kept.map(\.offset) == sent.map(\.offset), sourceLocation: sourceLocation)
         }
     }
 
@@ -87,13 +114,45 @@ func withBus(
     _ kind: BusKind,
     limits: BusLimits = BusLimits(),
     engine: RecordingEngine = RecordingEngine(),
-    prepare: (Harness) -> Void = { _ in },
     _ body: (Harness) async throws -> Void
 ) async throws {
-    let harness = try await Harness(kind, limits: limits, engine: engine, prepare: prepare)
+    switch kind {
+    case .memory:
+        let harness = Harness(limits: limits, engine: engine)
+        do {
+            try await harness.waitUntilUp()
+            try await body(harness)
+        } catch {
+            await harness.stop()
+            throw error
+        }
+        await harness.stop()
+    case .redis:
+        try await withRedis(engine: engine, options: { $0.limits = limits }) { harness, _ in
+            try await harness.waitUntilUp()
+            try await body(harness)
+        }
+    }
+}
+
+/// Runs `body` over buses on a server of their own.
+func withRedis(
+    _ arguments: [String] = [],
+    engine: RecordingEngine = RecordingEngine(),
+    options: (inout RedisOptions) throws -> Void = { _ in },
+    prepare: (Harness, RedisServer) -> Void = { _, _ in },
+    _ body: (Harness, RedisServer) async throws -> Void
+) async throws {
+    let server = try await RedisServer(arguments)
+    let harness: Harness
     do {
-        try await harness.waitUntilUp()
-        try await body(harness)
+        harness = try Harness(server, engine: engine, prepare: { prepare($0, server) }, options: options)
+    } catch {
+        server.stop()
+        throw error
+    }
+    do {
+        try await body(harness, server)
     } catch {
         await harness.stop()
         throw error

@@ -25,7 +25,7 @@ import Wire
             for plan in plans { #expect(heard.offsets(of: plan) == Array(1...50)) }
             #expect(heard.messages.filter { $0.channel == spy }.compactMap(\.header.revision) == Array(1...1_000))
             #expect(Set(heard.messages.map(\.bytes)) == Set(all.map(\.bytes)))
-            try await expectWholeLog(bus, all)
+            try await bus.expectWholeLog(all)
         }
     }
 
@@ -129,7 +129,7 @@ import Wire
             bus.release([last])
             try await bus.subscriber.heard.wait("the last comes") { $0.offsets(of: plan).last == 3 }
             #expect(bus.subscriber.heard.value.offsets(of: plan) == [1, 2, 3])
-            try await expectWholeLog(bus, first + [last])
+            try await bus.expectWholeLog(first + [last])
         }
     }
 
@@ -143,7 +143,7 @@ import Wire
             bus.engineBus.release(Array(all[40...]))
             try await bus.subscriber.heard.wait("the last comes") { $0.offsets(of: plan).last == 50 }
             #expect(bus.subscriber.heard.value.offsets(of: plan) == Array(1...50))
-            try await expectWholeLog(bus, all)
+            try await bus.expectWholeLog(all)
             #expect(bus.engine.heard.value.losses.isEmpty)
         }
     }
@@ -186,19 +186,6 @@ import Wire
             await #expect(throws: BusError.self) { try await waiting.value }
             await #expect(throws: BusError.self) { try await bus.gatewayBus.hotState(of: [plan]) }
             await #expect(throws: BusError.self) { try await bus.gatewayBus.subscribe([spy]) }
-        }
-    }
-
-    // MARK: Helpers
-
-    /// The bus's log holds exactly these durable messages: no hole, no double, in order.
-    private func expectWholeLog(_ bus: Harness, _ messages: [Envelope]) async throws {
-        for partition in 0..<16 {
-            let sent = messages.filter { $0.outputClass == .durable && $0.channel.partition == partition }
-            let kept = try await bus.engineBus.log(of: partition, from: 1, limit: 100_000)
-            #expect(kept.map(\.sequence) == sent.map(\.partitionSequence))
-            #expect(kept.map(\.bytes) == sent.map(\.bytes))
-            #expect(kept.map(\.channel) == sent.map(\.channel) && kept.map(\.offset) == sent.map(\.offset))
         }
     }
 }

@@ -52,7 +52,8 @@ final class RedisServer: Sendable {
     /// Waits until the server takes connections; each attempt is a connection, so this waits for a condition.
     func waitUntilItAnswers() async throws {
         for _ in 0..<500 {
-            if (try? command(["PING"])) == "PONG" { return }
+            let answer = (try? command(["PING"])) ?? ""
+            if answer == "PONG" || answer.hasPrefix("NOAUTH") { return }
             try await Task.sleep(nanoseconds: 10_000_000)
         }
         Issue.record("redis-server on port \(port) doesn't answer")
@@ -92,6 +93,24 @@ final class RedisServer: Sendable {
         let output = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return String(decoding: output, as: UTF8.self).trimmingCharacters(in: .newlines)
+    }
+
+    /// Repeats a command until its answer is as wanted; each time asks the server, which is the condition.
+    func wait(for arguments: [String], until isWanted: (String) -> Bool) async throws {
+        var answer = ""
+        for _ in 0..<1_000 {
+            answer = try command(arguments)
+            if isWanted(answer) { return }
+            try await Task.sleep(nanoseconds: 5_000_000)
+        }
+        Issue.record("\(arguments) still answers \(answer)")
+    }
+
+    /// Waits until the logs of all partitions together have so many entries.
+    func waitForLogs(of count: Int) async throws {
+        let sum =
+            "local n = 0 for i = 0, 15 do n = n + redis.call('XLEN', 'st:{p' .. i .. '}:log') end return n"
+        try await wait(for: ["EVAL", sum, "0"]) { $0 == String(count) }
     }
 
     /// A port below the ephemeral range that nobody listens on.
