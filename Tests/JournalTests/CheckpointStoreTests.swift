@@ -12,7 +12,9 @@ import Testing
             time: Instant(nanos: n * 7),
             position: TapePosition(file: 1, offset: n * 100, line: n),
             layout: 3,
-            parts: [.init(name: "SPY", bytes: [1, 2, 3]), .init(name: "I:SPX", bytes: []), .init(name: "é", bytes: [0])]
+            parts: [
+                .init(name: "SPY", bytes: [1, 2, 3]), .init(name: "I:SPX", bytes: []), .init(name: "é", bytes: [0]),
+            ]
         )
     }
 

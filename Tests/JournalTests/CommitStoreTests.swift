@@ -85,7 +85,9 @@ func sampleMessages(_ count: Int64 = 30) -> [StoredMessage] {
     @Test(arguments: StoreKind.allCases)
     func keepsTheLatestOfEachPlan(kind: StoreKind) throws {
         let store = try kind.make(directory)
-        try store.commit(group(plans: [plan("a", "u1"), plan("c", "u1"), plan("b", "u2"), plan("a", "u1", version: 2)]))
+        try store.commit(
+            group(plans: [plan("a", "u1"), plan("c", "u1"), plan("b", "u2"), plan("a", "u1", version: 2)])
+        )
         try store.commit(group(plans: [plan("c", "u1", version: 3)]))
         #expect(try store.plan("a") == plan("a", "u1", version: 2))
         #expect(try store.plans(of: "u1", after: "", limit: 9).map(\.version) == [2, 3])
@@ -142,7 +144,9 @@ func sampleMessages(_ count: Int64 = 30) -> [StoredMessage] {
             words += state.offsets.map { "\($0.key) \($0.value)" }.sorted()
             for partition in 0..<CommittedState.partitions {
                 let messages = try store.messages(ofPartition: partition, after: 0, limit: 1000)
-                words += messages.map { "\($0.offset) \($0.partitionSequence) " + String(decoding: $0.bytes, as: UTF8.self) }
+                words += messages.map {
+                    "\($0.offset) \($0.partitionSequence) " + String(decoding: $0.bytes, as: UTF8.self)
+                }
             }
             words += try store.plans(after: "", limit: 100).map { "\($0)" }
             try store.close()

@@ -55,7 +55,7 @@ import Wire
         ])
         let summary = sink.summary()
         #expect(try contents(directory.file("out")) == Array("one\nthree\nfour\n".utf8))
-        #expect(summary.durable == 2 && summary.conflatable == 1 && summary.hits == 2 && summary.failure == nil)
+        #expect(summary.durable == 2 && summary.conflatable == 1 && summary.hits == 1 && summary.failure == nil)
         #expect(next.entries.count == 4)
         #expect(throws: JournalError.self) { try ReplaySink(out: directory.file("none/out")) }
         let full = try ReplaySink(out: "/dev/full")

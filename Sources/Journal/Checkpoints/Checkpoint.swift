@@ -72,7 +72,10 @@ package struct Checkpoint: Sendable, Equatable {
             n = try reader.read()
             time = Instant(nanos: try reader.read())
             position = TapePosition(
-                file: Int(try reader.read(Int64.self)), offset: try reader.read(), line: try reader.read())
+                file: Int(try reader.read(Int64.self)),
+                offset: try reader.read(),
+                line: try reader.read()
+            )
             layout = try reader.read()
             parts = []
             for _ in 0..<(try reader.read(Int64.self)) {

@@ -86,7 +86,9 @@ package final class ReplaySink: MessageSink {
             for message in messages {
                 box.content.digest.add(message)
                 box.content.out?.write(message)
-                if message.type == .hit, message.channel.kind == .plan { box.content.hits += 1 }
+                if message.type == .hit, message.channel.kind == .plan, message.outputClass == .durable {
+                    box.content.hits += 1
+                }
             }
         }
         next?.release(messages)

@@ -113,7 +113,14 @@ package final class Sequencer: OutputSink, Sendable {
     ) throws(JournalError) {
         let state = try store.load()
         self.init(
-            shards: shards, run: run, resuming: state, store: store, sink: sink, limits: limits, hooks: hooks)
+            shards: shards,
+            run: run,
+            resuming: state,
+            store: store,
+            sink: sink,
+            limits: limits,
+            hooks: hooks
+        )
     }
 
     /// Starts the thread with numbering going on behind a known state.
@@ -184,7 +191,10 @@ package final class Sequencer: OutputSink, Sendable {
             inbox.signal(.work)
             return box.flushesAsked
         }
-        inbox.wait { $0.flushesDone >= ticket || $0.isClosed } then: { _ in }
+        inbox.wait {
+            $0.flushesDone >= ticket || $0.isClosed
+        } then: { _ in
+        }
     }
 
     /// Releases what is due, ends the thread; what is posted afterwards is counted and gone.

@@ -108,7 +108,9 @@ struct SequencerWorker {
         let now = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
         guard now - lastFlush >= Int64(limits.idleMs) else { return }
         lastFlush = now
-        if let error = hooks.flush() { change(to: .failing(error)) } else if backlog.isEmpty, !isAbandoned {
+        if let error = hooks.flush() {
+            change(to: .failing(error))
+        } else if backlog.isEmpty, !isAbandoned {
             change(to: .durable)
         }
     }

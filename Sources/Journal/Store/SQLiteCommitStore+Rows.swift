@@ -5,7 +5,8 @@ package import Wire
 
 extension SQLiteCommitStore {
     package func load() throws(JournalError) -> CommittedState {
-        try Self.translating(path) {
+        try confirmPlans()
+        return try Self.translating(path) {
             try pool.read { db in
                 var check = RowCheck()
                 var state = CommittedState(epoch: try epoch(db, &check))
@@ -28,6 +29,17 @@ extension SQLiteCommitStore {
                 state.last = try last(db, &check)
                 try confirmEnds(db, state)
                 return state
+            }
+        }
+    }
+
+    /// Reads every plan once: one that can't be read must stop the start, not a later request.
+    func confirmPlans() throws(JournalError) {
+        try Self.translating(path) {
+            try pool.read { db in
+                var check = RowCheck()
+                let rows = try Row.fetchCursor(db, sql: "SELECT \(Self.planColumns) FROM plans")
+                while let row = try rows.next() { _ = try plan(row, &check) }
             }
         }
     }
@@ -95,7 +107,8 @@ extension SQLiteCommitStore {
             sql: """
                 INSERT INTO messages (channel, off, ep, n, idx, type, t, partition, pseq, bytes, crc)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """)
+                """
+        )
         for message in messages {
             try statement.execute(arguments: [
                 message.channel.name, message.offset, message.epoch, message.n, Int64(message.index),
@@ -113,10 +126,13 @@ extension SQLiteCommitStore {
             offsets[message.channel.name] = message.offset
             sequences[message.channel.partition] = message.partitionSequence
         }
-        let channel = try db.cachedStatement(sql: "INSERT OR REPLACE INTO channels (channel, off, crc) VALUES (?, ?, ?)")
+        let channel = try db.cachedStatement(
+            sql: "INSERT OR REPLACE INTO channels (channel, off, crc) VALUES (?, ?, ?)"
+        )
         for (name, offset) in offsets { try channel.execute(arguments: [name, offset, check.of(name, offset)]) }
         let partition = try db.cachedStatement(
-            sql: "INSERT OR REPLACE INTO partitions (partition, pseq, crc) VALUES (?, ?, ?)")
+            sql: "INSERT OR REPLACE INTO partitions (partition, pseq, crc) VALUES (?, ?, ?)"
+        )
         for (number, sequence) in sequences {
             try partition.execute(arguments: [number, sequence, check.of("partition", Int64(number), sequence)])
         }
@@ -131,7 +147,8 @@ extension SQLiteCommitStore {
             sql: """
                 INSERT OR REPLACE INTO plans (id, owner, symbol, state, version, off, n, t, snapshot, crc)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """)
+                """
+        )
         for plan in plans {
             try statement.execute(arguments: [
                 plan.id, plan.owner, plan.symbol, plan.state, plan.version, plan.offset, plan.n, plan.time.nanos,
@@ -184,16 +201,68 @@ extension SQLiteCommitStore {
         return plan
     }
 
-    private func messages(_ condition: String, _ arguments: StatementArguments) throws(JournalError) -> [StoredMessage] {
-        try Self.translating(path) {
+    /// Which numbers a read goes by.
+    private enum Numbering {
+        case channel(Channel)
+        case partition(Int)
+    }
+
+    /// Reads messages and makes sure that none is missing: an index of a damaged file may hide some.
+    private func messages(
+        _ numbering: Numbering,
+        after start: Int64,
+        limit: Int
+    ) throws(JournalError) -> [StoredMessage] {
+        let limit = min(max(limit, 0), Self.readLimit)
+        return try Self.translating(path) {
             try pool.read { db in
                 var check = RowCheck()
-                let sql = "SELECT \(Self.messageColumns) FROM messages WHERE \(condition)"
-                let rows = try Row.fetchCursor(db, sql: sql, arguments: arguments)
+                let end = try lastNumber(of: numbering, db)
+                let rows = try rows(numbering, start, limit, db)
                 var messages: [StoredMessage] = []
-                while let row = try rows.next() { messages.append(try message(row, &check)) }
+                while let row = try rows.next() {
+                    let message = try message(row, &check)
+                    let expected = start + Int64(messages.count) + 1
+                    var number = message.offset
+                    if case .partition = numbering { number = message.partitionSequence }
+                    guard number == expected else { throw damaged("message \(expected) of \(numbering)") }
+                    messages.append(message)
+                }
+                guard messages.count == max(0, min(Int64(limit), end - start)) else {
+                    throw damaged("message \(start + Int64(messages.count) + 1) of \(numbering)")
+                }
                 return messages
             }
+        }
+    }
+
+    private func rows(_ numbering: Numbering, _ start: Int64, _ limit: Int, _ db: Database) throws -> RowCursor {
+        let select = "SELECT \(Self.messageColumns) FROM messages WHERE"
+        switch numbering {
+        case .channel(let channel):
+            return try Row.fetchCursor(
+                db,
+                sql: "\(select) channel = ? AND off > ? ORDER BY off LIMIT ?",
+                arguments: [channel.name, start, limit]
+            )
+        case .partition(let partition):
+            return try Row.fetchCursor(
+                db,
+                sql: "\(select) partition = ? AND pseq > ? ORDER BY pseq LIMIT ?",
+                arguments: [partition, start, limit]
+            )
+        }
+    }
+
+    /// The last number given.
+    private func lastNumber(of numbering: Numbering, _ db: Database) throws -> Int64 {
+        switch numbering {
+        case .channel(let channel):
+            let sql = "SELECT off FROM channels WHERE channel = ?"
+            return try Int64.fetchOne(db, sql: sql, arguments: [channel.name]) ?? 0
+        case .partition(let partition):
+            let sql = "SELECT pseq FROM partitions WHERE partition = ?"
+            return try Int64.fetchOne(db, sql: sql, arguments: [partition]) ?? 0
         }
     }
 
@@ -217,7 +286,7 @@ extension SQLiteCommitStore {
         after offset: Int64,
         limit: Int
     ) throws(JournalError) -> [StoredMessage] {
-        try messages("channel = ? AND off > ? ORDER BY off LIMIT ?", [channel.name, offset, Self.limited(limit)])
+        try messages(.channel(channel), after: max(0, offset), limit: limit)
     }
 
     package func messages(
@@ -225,11 +294,12 @@ extension SQLiteCommitStore {
         after sequence: Int64,
         limit: Int
     ) throws(JournalError) -> [StoredMessage] {
-        try messages("partition = ? AND pseq > ? ORDER BY pseq LIMIT ?", [partition, sequence, Self.limited(limit)])
+        try messages(.partition(partition), after: max(0, sequence), limit: limit)
     }
 
     package func latest(of channel: Channel) throws(JournalError) -> StoredMessage? {
-        try messages("channel = ? ORDER BY off DESC LIMIT 1", [channel.name]).first
+        let end = try Self.translating(path) { try pool.read { try lastNumber(of: .channel(channel), $0) } }
+        return try messages(.channel(channel), after: max(0, end - 1), limit: 1).first
     }
 
     package func plan(_ id: String) throws(JournalError) -> StoredPlan? {

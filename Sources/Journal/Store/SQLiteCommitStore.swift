@@ -28,9 +28,7 @@ package final class SQLiteCommitStore: CommitStore {
     package init(path: String, epoch: String) throws(JournalError) {
         self.path = path
         if Files.size(path) == nil { try Self.create(path, epoch: epoch) }
-        guard let size = Files.size(path), size > 0 else {
-            throw JournalError(.corrupt, file: path, "empty; remove it to begin a new log")
-        }
+        try Self.checkHead(path)
         pool = try Self.translating(path) {
             let pool = try DatabasePool(path: path, configuration: Self.configuration())
             try Self.verify(pool, path)
@@ -89,14 +87,33 @@ package final class SQLiteCommitStore: CommitStore {
         CREATE INDEX plans_by_owner ON plans (owner, id);
         """
 
+    /// Looks at the head before SQLite does, which takes a short file for a new one and writes into it.
+    private static func checkHead(_ path: String) throws(JournalError) {
+        let head = try Files.head(path, count: 100)
+        guard !head.isEmpty else { throw JournalError(.corrupt, file: path, "empty; remove it to begin a new log") }
+        guard head.count == 100, head.starts(with: "SQLite format 3\0".utf8) else {
+            throw JournalError(.corrupt, file: path, "not a database")
+        }
+        func number(_ range: Range<Int>) -> Int64 { head[range].reduce(0) { $0 << 8 | Int64($1) } }
+        let id = number(68..<72)
+        guard id == applicationID else {
+            throw JournalError(.version, file: path, "not a commit log: application id \(id)")
+        }
+        // Beside a write-ahead log the file may lag behind its own head.
+        guard (Files.size(path + "-wal") ?? 0) == 0 else { return }
+        let needed = (number(16..<18) == 1 ? 65_536 : number(16..<18)) * number(28..<32)
+        guard let size = Files.size(path), size >= needed else {
+            throw JournalError(.corrupt, file: path, "shorter than the \(needed) bytes that it says")
+        }
+    }
+
     private static func verify(_ pool: DatabasePool, _ path: String) throws {
         try pool.read { db in
             let check = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no answer"
             guard check == "ok" else { throw JournalError(.corrupt, file: path, "quick_check: \(check)") }
-            let id = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-            guard id == applicationID else {
-                throw JournalError(.version, file: path, "not a commit log: application id \(id)")
-            }
+            // A plan that its index hides can't be missed otherwise, as a message by its number can.
+            let plans = try String.fetchOne(db, sql: "PRAGMA integrity_check('plans')") ?? "no answer"
+            guard plans == "ok" else { throw JournalError(.corrupt, file: path, "integrity_check: \(plans)") }
             let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
             guard version == schemaVersion else {
                 throw JournalError(.version, file: path, "layout \(version), expected \(schemaVersion)")
