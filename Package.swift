@@ -45,5 +45,11 @@ let package = Package(
         tests("WireTests", ["Wire", "Primitives"]),
         tests("BusTests", ["Bus", "Wire", "MarketData", "Primitives", "Network"]),
         tests("NetworkTests", ["Network", "Primitives"]),
+        .executableTarget(
+            name: "NetworkEcho",
+            dependencies: ["Network", "Primitives"],
+            path: "Tests/Support/NetworkEcho",
+            swiftSettings: strict
+        ),
     ]
 )

@@ -18,6 +18,7 @@ extension EventLoop {
     ///
     /// For set-up and shutdown from a plain thread; it blocks the caller.
     /// - Throws: `NetworkError.loopUnavailable`, or what `body` throws.
+    @discardableResult
     package func sync<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value {
         if isCurrent { return try body() }
         let answer = Lock<Result<Value, any Error>?>(nil)
@@ -36,6 +37,7 @@ extension EventLoop {
     /// Runs `body` on the loop thread and suspends until it has.
     ///
     /// - Throws: `NetworkError.loopUnavailable`, or what `body` throws.
+    @discardableResult
     package func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             let posted = execute { continuation.resume(with: Result { try body() }) }

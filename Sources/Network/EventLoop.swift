@@ -29,7 +29,11 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     private var closers: [() -> Void] = []
     private var nextHook = 0
     private var isClosing = false
+    private var timeIsUp = false
+    private var finishers: [() -> Void] = []
     var timers: [ObjectIdentifier: TimerHandle] = [:]
+    /// The libwebsockets context of the clients of this loop, made by the first; servers have their own.
+    var clientContext: SocketContext?
 
     /// Makes the loop; no thread yet.
     ///
@@ -164,10 +168,11 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Adds what must close its own handles when the loop stops; they run last added first.
     ///
-    /// Loop thread only.
-    package func addCloser(_ body: @escaping () -> Void) {
+    /// `finally` runs when the loop has run dry, if it does. Loop thread only.
+    package func addCloser(_ body: @escaping () -> Void, finally: (() -> Void)? = nil) {
         preconditionCurrent()
         closers.append(body)
+        if let finally { finishers.append(finally) }
     }
 
     // MARK: Loop thread
@@ -188,6 +193,10 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
         identity.store(UInt(pthread_self()), ordering: .releasing)
         striketape_name_thread(name)
         uv_run(loop, UV_RUN_DEFAULT)
+        // Some handle left after the time was up still points into what a finisher would free.
+        if !timeIsUp { while let finisher = finishers.popLast() { finisher() } }
+        finishers.removeAll()
+        clientContext = nil
         queue.withLock { $0.end() }
         // The last jobs: posted between the end of the last turn and the end of the queue.
         runWaitingJobs()
@@ -214,7 +223,10 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
         for timer in Array(timers.values) { timer.cancel() }
         turnHooks.removeAll()
         uv_prepare_stop(prepare)
-        let deadline = schedule(afterMillis: Self.stopMillisMax, repeatMillis: 0) { [loop] in uv_stop(loop) }
+        let deadline = schedule(afterMillis: Self.stopMillisMax, repeatMillis: 0) { [unowned self] in
+            timeIsUp = true
+            uv_stop(loop)
+        }
         deadline.unref()
     }
 
