@@ -57,7 +57,7 @@ final class RedisRequests {
 
     func stop() {
         isRunning = false
-        connection?.stop()
+        for answered in connection?.stop() ?? [] { answered(nil) }
         let open = askers.values.flatMap { $0 }
         askers = [:]
         for asker in open { asker.done(.failure(unavailable)) }
@@ -99,7 +99,7 @@ final class RedisRequests {
         let failure = Lock<BusError?>(nil)
         let unavailable = unavailable
         for channel in channels {
-            ask(["HGETALL", RedisKey.state(channel.partition, channel.name)]) { [counters] reply in
+            ask(["HGETALL", RedisKey.states[channel.partition] + channel.name]) { [counters] reply in
                 if let error = Self.failure(reply, unavailable, counters) { failure.withLock { $0 = error } }
                 let state = HotState(of: channel, fields: reply?.elements ?? [])
                 let all = collected.withLock { all in
@@ -120,7 +120,7 @@ final class RedisRequests {
         _ done: @escaping @Sendable (Result<[LogEntry], BusError>) -> Void
     ) {
         let unavailable = unavailable
-        let command = ["XRANGE", RedisKey.log(partition), "\(from)-0", "+", "COUNT", String(limit)]
+        let command = ["XRANGE", RedisKey.logs[partition], "\(from)-0", "+", "COUNT", String(limit)]
         ask(command) { [counters] reply in
             if let error = Self.failure(reply, unavailable, counters) { return done(.failure(error)) }
             let entries = (reply?.elements ?? []).compactMap { LogEntry(reply: $0) }

@@ -22,6 +22,7 @@ final class RedisServer: Sendable {
     /// Starts a server.
     ///
     /// - Parameter arguments: further settings.
+    /// - Throws: where it can't be started.
     init(_ arguments: [String] = []) async throws {
         port = try Self.freePort()
         self.arguments = arguments
