@@ -99,7 +99,12 @@ package struct ServiceURL: Sendable, Hashable, CustomStringConvertible {
     /// Whether it leads to this machine only.
     package var isLoopback: Bool { host.isEmpty ? scheme == "unix" : LoopbackRule.isLoopback(host) }
 
-    package var description: String {
+    /// The whole text with the password, for the client that logs in; never to be shown.
+    func revealed() -> String { text(password: password?.reveal()) }
+
+    package var description: String { text(password: password.map { "\($0)" }) }
+
+    private func text(password: String?) -> String {
         let login = "\(user ?? "")\(password.map { ":\($0)" } ?? "")"
         let shown = host.contains(":") ? "[\(host)]" : host
         return "\(scheme)://\(login.isEmpty ? "" : login + "@")\(shown)\(port.map { ":\($0)" } ?? "")\(path)"

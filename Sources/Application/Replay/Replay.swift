@@ -1,7 +1,8 @@
+internal import Analytics
 internal import Engine
 internal import FeedProtocols
 internal import Foundation
-internal import Journal
+package import Journal
 internal import MarketData
 internal import Primitives
 internal import SymbolCore
@@ -135,8 +136,10 @@ package final class Replay {
 
     /// Reads the figures at every point of the day that the next frame lies beyond.
     private func readPoints(before time: Instant) {
-        let day = sessions.window(at: time).day
-        if day.date != pointsDay {
+        let window = sessions.window(at: time)
+        let day = window.day
+        // Closed time counts for the next day, but what comes in it has no figures of that day yet.
+        if window.kind != .closed, day.date != pointsDay {
             for point in points { read(point) }
             pointsDay = day.date
             let date = CivilDate(day.date)

@@ -1,4 +1,3 @@
-package import Primitives
 
 /// What `striketape replay` was asked for.
 package struct ReplayOptions: Sendable {

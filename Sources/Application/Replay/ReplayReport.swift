@@ -1,4 +1,4 @@
-package import Analytics
+internal import Analytics
 internal import MarketData
 internal import Primitives
 package import SymbolCore

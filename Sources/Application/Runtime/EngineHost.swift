@@ -1,8 +1,9 @@
 internal import Bus
 internal import Engine
+internal import FeedProtocols
 internal import Foundation
 internal import Journal
-package import Logging
+internal import Logging
 internal import MarketData
 internal import Network
 internal import Primitives
@@ -42,7 +43,7 @@ final class EngineHost: @unchecked Sendable {
     }
 
     struct FeedFigures: Sendable {
-        var ingest = IngestCounters()
+        var ingest: IngestCounters?
         var malformed: UInt64 = 0
         var unknown: UInt64 = 0
         var symbols = 0
@@ -163,7 +164,7 @@ final class EngineHost: @unchecked Sendable {
         feedLoop.start()
         feedLoop.execute { [self] in
             let ingest = engine.ingest
-            feedLoop.addTurnHook { ingest.flush() }
+            _ = feedLoop.addTurnHook { ingest.flush() }
             if !isExchangeClock {
                 feedLoop.schedule(after: Numbering.gridNanos, repeating: Numbering.gridNanos) {
                     ingest.clockLine(SystemClock.wall(), n: nil)

@@ -1,0 +1,223 @@
+internal import Bus
+internal import Engine
+internal import FeedProtocols
+internal import Feeds
+internal import Foundation
+internal import Gateway
+internal import Journal
+internal import Logging
+internal import MarketData
+internal import Network
+internal import Primitives
+internal import Telemetry
+
+/// Which parts of the system this process is.
+package struct Roles: OptionSet, Sendable {
+    package let rawValue: Int
+
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    package static let engine = Roles(rawValue: 1)
+    package static let gateway = Roles(rawValue: 2)
+    package static let all: Roles = [.engine, .gateway]
+}
+
+/// A live process: engine, bus and gateway joined as configured (`striketape run`).
+package final class LiveRun: @unchecked Sendable {
+    // Owner of the unchecked state: whoever calls `start` and `stop`, one after the other; feeds live on the feed loop.
+    private let configuration: Configuration
+    private let roles: Roles
+    private let tapeFiles: [String]
+    private let logger: Logger
+    private let busLoop = EventLoop(name: "bus")
+    private let gatewayLoop = EventLoop(name: "gateway")
+    private let metrics = MetricsRegistry()
+    private var host: EngineHost?
+    private var bus: (any MessageBus)?
+    private var control: EngineControl?
+    private var gateway: Gateway?
+    private var feeds: [ProviderFeed] = []
+    private var tapeFeed: TapeFeed?
+    private let feedPhases = Lock<[String: String]>([:])
+
+    /// - Parameter tapeFiles: the feed, instead of a provider; empty for a provider.
+    package init(_ configuration: Configuration, roles: Roles, tapeFiles: [String], log: LogSetup) {
+        self.configuration = configuration
+        self.roles = roles
+        self.tapeFiles = tapeFiles
+        logger = log.logger("run")
+    }
+
+    /// Where the gateway listens: known after `start`.
+    package var gatewayPort: Int? { gateway.flatMap { try? $0.ports().public } }
+
+    /// Recovers, connects, listens.
+    ///
+    /// - Throws: `RunError`, `JournalError`, `GatewayError`, `BusError`: each says what can't be had, and where.
+    package func start() throws {
+        ProcessMetrics.register(in: metrics)
+        busLoop.start()
+        if roles.contains(.engine) {
+            let host = try makeHost()
+            self.host = host
+            logger.info("recovering", metadata: ["state": "\(configuration.state.dir)"])
+            try host.recover()
+            logger.info(
+                "recovered",
+                metadata: [
+                    "n": "\(host.recovered.lastN)", "checkpoint": "\(host.recovered.checkpointN)",
+                    "tape_lines": "\(host.recovered.tapeLines)",
+                ])
+            RunMetrics.register(host, in: metrics)
+        } else {
+            guard configuration.redis.url != nil else {
+                throw RunError("roles without engine need redis.url: the bus in memory serves one process only")
+            }
+            bus = try makeBus(nil)
+        }
+        guard let bus else { preconditionFailure("a run without a bus") }
+        if let host {
+            let recordsBus = tapeFiles.isEmpty && configuration.redis.url != nil
+            control = EngineControl(host: host, bus: bus, recordsBus: recordsBus, logger: logger)
+        }
+        if roles.contains(.gateway) { try startGateway(on: bus) }
+        bus.start(engine: control, subscriber: gateway)
+        if let host {
+            host.start()
+            host.feedLoop.execute { [self] in startFeeds(host) }
+        }
+        logger.info("running", metadata: ["gateway": "\(gatewayPort.map(String.init) ?? "none")"])
+    }
+
+    /// Drains the gateway, ends the feeds, commits what is under way.
+    package func stop() async {
+        logger.info("stopping")
+        await gateway?.drain()
+        if let host {
+            host.feedLoop.execute { [self] in for feed in feeds { feed.stop() } }
+            host.stop()
+        }
+        await bus?.stop()
+        gateway?.stop()
+        for loop in [busLoop, gatewayLoop] {
+            loop.stop()
+            loop.join()
+        }
+        logger.info("stopped")
+    }
+
+    // MARK: Parts
+
+    private func makeHost() throws -> EngineHost {
+        var served: Set<String>?
+        if tapeFiles.isEmpty {
+            guard configuration.missingForRun.isEmpty else {
+                throw RunError(configuration.missingForRun.joined(separator: "; "))
+            }
+            served = Set(configuration.polygon.symbols)
+        }
+        var failure: (any Error)?
+        let host = try EngineHost(
+            configuration, servedSymbols: served,
+            makeBus: { log in
+                do {
+                    let bus = try makeBus(log)
+                    self.bus = bus
+                    return bus
+                } catch {
+                    failure = error
+                    return MemoryBus()
+                }
+            }, logger: logger)
+        if let failure { throw failure }
+        return host
+    }
+
+    private func makeBus(_ log: (any DurableLog)?) throws -> any MessageBus {
+        guard let url = configuration.redis.url else {
+            logger.notice("bus_in_memory", metadata: ["note": "no redis.url: this process serves alone"])
+            return MemoryBus(log: log)
+        }
+        return RedisBus(options: RedisOptions(url: try RedisURL(url.revealed())), loop: busLoop, log: log)
+    }
+
+    private func startGateway(on bus: any MessageBus) throws {
+        gatewayLoop.start()
+        var seams = GatewaySeams()
+        let metrics = metrics
+        seams.metrics = { metrics.exposition() }
+        seams.dependencies = { [weak self] in self?.dependencies ?? [] }
+        let logger = logger
+        seams.log = { event, fields in
+            logger.info("\(event)", metadata: Dictionary(fields.map { ($0.0, "\($0.1)") }, uniquingKeysWith: { $1 }))
+        }
+        let gateway = Gateway(
+            configuration: GatewayConfiguration(configuration, served: tapeFiles.isEmpty), bus: bus, loop: gatewayLoop,
+            seams: seams)
+        try gateway.start()
+        self.gateway = gateway
+    }
+
+    /// Feed loop thread.
+    private func startFeeds(_ host: EngineHost) {
+        guard tapeFiles.isEmpty else {
+            let logger = logger
+            let feed = TapeFeed(
+                tapeFiles, ingest: host.engine.ingest, loop: host.feedLoop, skipping: host.recovered,
+                ended: { error in
+                    if let error {
+                        logger.error("tape_failed", metadata: ["error": "\(error)"])
+                    } else {
+                        logger.notice("tape_ended")
+                    }
+                })
+            tapeFeed = feed
+            feed.start()
+            return
+        }
+        for market in configuration.polygon.markets {
+            guard let feed = makeFeed(market, host) else { continue }
+            feeds.append(feed)
+            feed.start()
+        }
+        host.feedLoop.schedule(after: 500_000_000, repeating: 500_000_000) { [self] in
+            let phases = zip(configuration.polygon.markets, feeds).map { ($0.rawValue, $1.phase.rawValue) }
+            feedPhases.withLock { $0 = Dictionary(phases, uniquingKeysWith: { $1 }) }
+        }
+    }
+
+    private func makeFeed(_ market: Configuration.Market, _ host: EngineHost) -> ProviderFeed? {
+        let subscriptions = MarketSubscriptions.of(market, symbols: configuration.polygon.symbols)
+        guard let base = configuration.polygon.url, !subscriptions.isEmpty else {
+            logger.warning("feed_idle", metadata: ["market": "\(market.rawValue)", "why": "no symbol of this market"])
+            return nil
+        }
+        let url: WebSocketURL
+        do { url = try WebSocketURL("\(base)/\(market.rawValue)") } catch {
+            logger.error("feed_url", metadata: ["error": "\(error)"])
+            return nil
+        }
+        var client = WebSocketClientOptions(url: url)
+        client.silenceNanosMax = 5_000_000_000
+        let logger = logger
+        return ProviderFeed(
+            loop: host.feedLoop, source: market.source,
+            options: ProviderFeedOptions(
+                client: client, key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
+                subscriptions: subscriptions, watchesSilence: !host.isExchangeClock), sink: host.engine.ingest,
+            clock: { SystemClock.wall() },
+            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) })
+    }
+
+    private var dependencies: [Dependency] {
+        var found: [Dependency] = []
+        for (market, phase) in feedPhases.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            found.append(Dependency(name: "feed.\(market)", isReady: phase == "live", detail: phase))
+        }
+        if let host {
+            let health = host.sequencer.health
+            found.append(Dependency(name: "journal", isReady: health == .durable, detail: "\(health)"))
+        }
+        return found
+    }
+}

@@ -1,0 +1,115 @@
+internal import Engine
+internal import FeedProtocols
+internal import Feeds
+internal import Gateway
+internal import Journal
+internal import Logging
+internal import MarketData
+internal import Primitives
+internal import Telemetry
+
+extension Configuration.Market {
+    /// Where the market's frames come from, as the engine names it.
+    var source: FeedSource {
+        switch self {
+        case .stocks: .stocks
+        case .options: .options
+        case .indices: .indices
+        }
+    }
+}
+
+/// What to subscribe on a market for the configured symbols.
+enum MarketSubscriptions {
+    static func of(_ market: Configuration.Market, symbols: [String]) -> Set<PolygonSubscription> {
+        let (kind, channels): (InstrumentKind, [PolygonChannel]) =
+            switch market {
+            case .stocks: (.equity, [.minuteBar, .trade, .quote, .priceBands])
+            case .options: (.option, [.minuteBar, .trade, .quote])
+            case .indices: (.index, [.indexValue, .minuteBar])
+            }
+        var found: Set<PolygonSubscription> = []
+        for symbol in symbols where Instrument(symbol)?.kind == kind {
+            for channel in channels {
+                if let subscription = PolygonSubscription(channel, symbol) { found.insert(subscription) }
+            }
+        }
+        return found
+    }
+}
+
+/// One clear line for each thing that a feed tells.
+enum FeedLog {
+    static func write(_ event: FeedEvent, market: String, to logger: Logger) {
+        switch event {
+        case .refused(let pair, let cause):
+            logger.warning("feed_refused", metadata: ["market": "\(market)", "pair": "\(pair)", "cause": "\(cause)"])
+        case .alert(let words): logger.error("feed_alert", metadata: ["market": "\(market)", "cause": "\(words)"])
+        case .gap(let after, let before):
+            logger.warning(
+                "feed_gap",
+                metadata: [
+                    "market": "\(market)", "after": "\(after.nanos)",
+                    "before": "\(before.map { "\($0.nanos)" } ?? "open")",
+                ])
+        }
+    }
+}
+
+extension GatewayConfiguration {
+    /// What the configuration file says of the gateway.
+    init(_ configuration: Configuration, served: Bool) {
+        self.init()
+        host = configuration.gateway.listen.host
+        port = configuration.gateway.listen.port
+        adminHost = configuration.admin.listen.host
+        adminPort = configuration.admin.listen.port
+        apiKey = configuration.gateway.apiKey?.reveal()
+        if !configuration.gateway.allowedHosts.isEmpty { allowedHosts = configuration.gateway.allowedHosts }
+        if !configuration.gateway.allowedOrigins.isEmpty { allowedOrigins = configuration.gateway.allowedOrigins }
+        symbols = served ? configuration.polygon.symbols : []
+        flushMillis = Int64(configuration.gateway.flushMs)
+        limits.connections = configuration.gateway.maxConnections
+    }
+}
+
+/// The engine's figures at `/metrics`.
+enum RunMetrics {
+    static func register(_ host: EngineHost, in metrics: MetricsRegistry) {
+        func observe(_ name: String, _ help: String, _ read: @escaping @Sendable (EngineHost.FeedFigures) -> Int64) {
+            metrics.observe(name, help: help) { read(host.feedFigures) }
+        }
+        observe("striketape_frames_total", "Frames received.") { $0.ingest?.frames ?? 0 }
+        observe("striketape_events_total", "Market events accepted.") { $0.ingest?.events ?? 0 }
+        observe("striketape_duplicate_events_total", "Events dropped as repeated.") { $0.ingest?.duplicates ?? 0 }
+        observe("striketape_out_of_order_events_total", "Events with an older sequence, used all the same.") {
+            $0.ingest?.outOfOrder ?? 0
+        }
+        observe("striketape_malformed_events_total", "Events and frames that could not be read.") {
+            Int64($0.malformed)
+        }
+        observe("striketape_unknown_events_total", "Events of a kind nobody knows.") { Int64($0.unknown) }
+        observe("striketape_commands_total", "Commands accepted.") { $0.ingest?.commands ?? 0 }
+        observe("striketape_refused_commands_total", "Commands refused at the door.") {
+            $0.ingest?.refusedCommands ?? 0
+        }
+        observe("striketape_symbols", "Symbols known.") { Int64($0.symbols) }
+        observe("striketape_refused_symbols_total", "Symbols refused because the table is full.") {
+            Int64($0.refusedSymbols)
+        }
+        observe("striketape_mailbox_stalls_total", "Times the feed thread waited for a full mailbox.") {
+            Int64($0.stalls)
+        }
+        metrics.observe("striketape_commits_total", help: "Groups committed.") { host.sequencer.counters.commits }
+        metrics.observe("striketape_failed_commits_total", help: "Groups that could not be committed.") {
+            host.sequencer.counters.failedCommits
+        }
+        metrics.observe("striketape_checkpoints_total", help: "Checkpoints written.") { Int64(host.checkpointer.count) }
+        metrics.observe("striketape_tape_size", unit: .bytes, help: "Bytes of the open tape segment.") {
+            host.tape.status.bytes
+        }
+        metrics.observe("striketape_tape_lost_lines_total", help: "Tape lines that could not be written.") {
+            host.tape.status.lostLines
+        }
+    }
+}

@@ -1,0 +1,89 @@
+internal import Engine
+internal import Journal
+internal import MarketData
+internal import Network
+internal import Primitives
+
+/// A recorded tape as the feed of a live run (`run --tape`).
+///
+/// Reads on the feed loop in slices, so that commands get their turn; a full mailbox makes it wait. After a restart it goes
+/// on behind the frames that stand on the run's own tape (decisions/0002). Feed loop thread only.
+final class TapeFeed {
+    /// Lines read at most before the loop gets a turn.
+    private static let sliceLines = 512
+
+    private let reader: TapeReader
+    private let ingest: IngestPoint
+    private let loop: EventLoop
+    private let ended: (JournalError?) -> Void
+    /// Frames still to be passed over, and the last ordinal that is applied already.
+    private var framesToSkip: Int64
+    private let lastN: Ordinal
+
+    init(
+        _ paths: [String],
+        ingest: IngestPoint,
+        loop: EventLoop,
+        skipping recovered: EngineHost.Recovered,
+        ended: @escaping (JournalError?) -> Void
+    ) {
+        reader = TapeReader(paths)
+        self.ingest = ingest
+        self.loop = loop
+        self.ended = ended
+        framesToSkip = recovered.frames
+        lastN = recovered.lastN
+    }
+
+    func start() {
+        loop.schedule(after: 0) { [self] in slice() }
+    }
+
+    private func slice() {
+        do {
+            for _ in 0..<Self.sliceLines {
+                guard let line = try reader.next() else {
+                    ingest.endOfTape()
+                    ended(nil)
+                    return
+                }
+                apply(line)
+            }
+        } catch {
+            ingest.flush()
+            ended(error)
+            return
+        }
+        loop.schedule(after: 0) { [self] in slice() }
+    }
+
+    private func apply(_ line: TapeLine) {
+        if case .meta = line {
+            ingest.makesClocks = false
+            return
+        }
+        if let n = line.n {
+            ingest.makesClocks = false
+            if n <= lastN, !line.isFrame { return }
+        }
+        if framesToSkip > 0 {
+            if line.isFrame { framesToSkip -= 1 }
+            return
+        }
+        switch line {
+        case .meta, .rest: break
+        case .frame(let time, let n, let source, let bytes):
+            ingest.receive(frame: bytes, from: source, at: time, n: n)
+        case .clock(let time, let n): ingest.clockLine(time, n: n)
+        case .command(let time, let n, let command): _ = ingest.take(command, at: time, n: n)
+        case .feed(let time, let n, let source, let state, let cause):
+            ingest.feedChanged(source, to: state, cause: cause, at: time, n: n)
+        }
+    }
+}
+
+extension TapeLine {
+    fileprivate var isFrame: Bool {
+        if case .frame = self { true } else { false }
+    }
+}
