@@ -1,0 +1,52 @@
+internal import Application
+internal import ArgumentParser
+
+/// `run`: the live process.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run the engine and the gateway.",
+        discussion: """
+            Connects to the configured provider, or takes a recorded tape as the feed. Goes on where an earlier run with
+            the same state.dir stopped or was killed. Ends with Ctrl-C or SIGTERM.
+            """
+    )
+
+    @Option(help: ArgumentHelp("engine, gateway; both by default.", valueName: "role,…"))
+    var roles = "engine,gateway"
+
+    @Option(parsing: .upToNextOption, help: "Tapes as the feed (engine.clock: exchange).", completion: .file())
+    var tape: [String] = []
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func validate() throws { _ = try parsedRoles() }
+
+    func run() async throws {
+        let given = tape.isEmpty ? [] : [(key: "engine.clock", option: "--tape", value: "exchange")]
+        let loaded = try options.load(options: given, feedIsTape: !tape.isEmpty)
+        let log = LogSetup(loaded.configuration, sink: StandardLog.sink)
+        let live = LiveRun(loaded.configuration, roles: try parsedRoles(), tapeFiles: tape, log: log)
+        do {
+            try live.start()
+        } catch {
+            Terminal.error(log.redactor.redact("\(error)"))
+            throw ExitCode.failure
+        }
+        await Interrupt.wait()
+        await live.stop()
+    }
+
+    private func parsedRoles() throws -> Roles {
+        var roles: Roles = []
+        for name in self.roles.split(separator: ",") {
+            switch name {
+            case "engine": roles.insert(.engine)
+            case "gateway": roles.insert(.gateway)
+            default: throw ValidationError("--roles: expected engine or gateway, found \(name)")
+            }
+        }
+        guard !roles.isEmpty else { throw ValidationError("--roles: expected engine, gateway or both") }
+        return roles
+    }
+}
