@@ -54,6 +54,7 @@ package struct Envelope: Sendable {
     /// Appends an envelope's JSON text; `payload` is the object `d`.
     ///
     /// Field order is fixed: equal messages are equal bytes.
+    @inlinable
     package static func encode(
         channel: some Collection<UInt8>,
         epoch: String,

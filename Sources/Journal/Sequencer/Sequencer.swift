@@ -96,12 +96,10 @@ package final class Sequencer: OutputSink, Sendable {
     private let limits: Limits
     private let thread: WorkerThread
 
-    /// Reads where the store ends and starts the thread.
+    /// Reads where the store ends and starts the thread; the sink and the hooks are called on that thread.
     ///
-    /// - Parameters:
-    ///   - shards: how many shards post.
-    ///   - run: names this start of the engine.
-    ///   - sink: is called on the storage thread.
+    /// `shards` is how many shards post, `run` names this start of the engine.
+    ///
     /// - Throws: what `CommitStore.load` throws.
     package convenience init(
         shards: Int,
@@ -147,7 +145,9 @@ package final class Sequencer: OutputSink, Sendable {
 
     package var health: JournalHealth { inbox.withLock { $0.health } }
 
-    /// Takes a shard's outputs; waits while the mailbox is full. An empty batch only moves the watermark.
+    /// Takes a shard's outputs; waits while the mailbox is full.
+    ///
+    /// An empty batch only moves the watermark.
     package func post(_ batch: OutputBatch, shard: Int, passed: Ordinal) {
         let limit = limits.mailbox
         guard !batch.isEmpty else {

@@ -6,6 +6,7 @@ enum JSONScan {
     static let depthLimit = 64
 
     /// The offset after white space.
+    @inline(__always)
     static func skipSpace(_ text: UnsafeRawBufferPointer, from start: Int) -> Int {
         var offset = start
         while offset < text.count, text[offset] == 0x20 || (0x09...0x0D).contains(text[offset]) { offset += 1 }
@@ -151,13 +152,21 @@ private struct JSONWalk {
     }
 
     mutating func string() -> Bool {
-        offset += 1
-        while offset < text.count {
-            let byte = text[offset]
-            offset += 1
-            if byte == UInt8(ascii: "\"") { return true }
+        let count = text.count
+        var place = offset + 1
+        while place < count {
+            let byte = text[place]
+            place += 1
+            if byte == UInt8(ascii: "\"") {
+                offset = place
+                return true
+            }
             if byte < 0x20 { return false }
-            if byte == UInt8(ascii: "\\"), !escape() { return false }
+            if byte == UInt8(ascii: "\\") {
+                offset = place
+                guard escape() else { return false }
+                place = offset
+            }
         }
         return false
     }

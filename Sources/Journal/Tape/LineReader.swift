@@ -78,6 +78,8 @@ package final class LineReader {
     private var start = 0
     private var end = 0
     private var isAtEnd = false
+    /// The rest of a line that is too long comes next; it is read only if the caller goes on.
+    private var isInsideLongLine = false
     /// What the file failed with behind the lines that are still in the buffer.
     private var failure: JournalError?
 
@@ -130,14 +132,15 @@ package final class LineReader {
 
     /// The next line without its line feed, valid until the next call; nil at the end.
     ///
-    /// - Throws: `lineTooLong` (the line was passed over, reading may go on), or `cut`, `corrupt`, `unreadable` once
+    /// - Throws: `lineTooLong` (the next call passes over the line), or `cut`, `corrupt`, `unreadable` once
     ///   all good lines before were returned.
     package func next() throws(JournalError) -> UnsafeRawBufferPointer? {
+        if isInsideLongLine { try passOverLongLine() }
         var searched = start
         while true {
             if let feed = lineFeed(from: searched) { return take(upTo: feed, hasFeed: true) }
             searched = end
-            if end - start > lineLimit { throw try passOverLongLine() }
+            if end - start > lineLimit { throw beginLongLine() }
             let moved = start
             try fill()
             searched -= moved - start
@@ -202,26 +205,31 @@ package final class LineReader {
         buffer = larger
     }
 
-    private func passOverLongLine() throws(JournalError) -> JournalError {
+    private func beginLongLine() -> JournalError {
         lineStart = offset
         lineCount += 1
-        let error = JournalError(
+        isInsideLongLine = true
+        return JournalError(
             .lineTooLong,
             file: path,
             line: lineCount,
             offset: lineStart,
             "expected at most \(lineLimit) bytes a line"
         )
+    }
+
+    private func passOverLongLine() throws(JournalError) {
+        isInsideLongLine = false
         while true {
             if let feed = lineFeed(from: start) {
                 offset += Int64(feed + 1 - start)
                 start = feed + 1
-                return error
+                return
             }
             offset += Int64(end - start)
             start = end
             try fill()
-            if isAtEnd, start == end { return error }
+            if isAtEnd, start == end { return }
         }
     }
 }

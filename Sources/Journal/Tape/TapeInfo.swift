@@ -23,7 +23,8 @@ package struct TapeInfo: Sendable, Equatable {
 
     /// Reads files from end to end; damaged lines are counted.
     ///
-    /// - Parameter progress: hears now and then how many lines were read; false ends the reading.
+    /// `progress` hears now and then how many lines were read; false ends the reading.
+    ///
     /// - Throws: `unreadable`.
     package init(reading paths: [String], progress: (Int64) -> Bool = { _ in true }) throws(JournalError) {
         let reader = TapeReader(paths, policy: .skipLine)

@@ -75,6 +75,8 @@ package struct TapeSegment: Sendable {
 
     private func cutTornTail() throws(JournalError) -> TapeWriter.Recovery {
         var recovery = TapeWriter.Recovery(isContinued: true)
+        let size = Files.size(rawPath) ?? 0
+        guard size > 0 else { return recovery }
         let reader = TapeReader([rawPath])
         var good: Int64 = 0
         var isWhole = true
@@ -89,9 +91,9 @@ package struct TapeSegment: Sendable {
             isWhole = true
         }
         recovery.identity = reader.identity
-        let size = Files.size(rawPath) ?? 0
         recovery.droppedBytes = size - good
         if recovery.droppedBytes > 0 { recovery.keptAside = try keepAside(from: good) }
+        guard recovery.droppedBytes > 0 || !isWhole else { return recovery }
         let file = try File(rawPath, flags: O_WRONLY | O_APPEND)
         if recovery.droppedBytes > 0 { try file.truncate(to: good) }
         if !isWhole { try file.writeAll([UInt8(ascii: "\n")]) }
