@@ -62,6 +62,12 @@ package final class WebServer: @unchecked Sendable {
         return sockets.values.compactMap(\.connection)
     }
 
+    /// The open WebSocket of a handle, nil when it has gone: what another thread keeps instead of the connection.
+    package func connection(_ handle: SlotHandle) -> WebSocketConnection? {
+        loop.preconditionCurrent()
+        return sockets[handle]?.connection
+    }
+
     private(set) var connectionCount = 0
 
     /// Binds and accepts from now on; again after `stop` or a finished `drain`.
