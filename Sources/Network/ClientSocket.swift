@@ -2,7 +2,7 @@ internal import CLibWebSockets
 internal import Glibc
 internal import Primitives
 
-/// One attempt of a client: name, addresses in turn, handshake, connection. Loop thread only.
+/// One attempt of a client: name, addresses in turn, handshake, connection; loop thread only.
 final class ClientSocket: SocketHandler {
     private enum Phase {
         case resolving

@@ -81,7 +81,7 @@ package final class WebSocketClient: @unchecked Sendable {
         return .buffered
     }
 
-    /// Sends a close frame and ends in `closed`; while connecting it gives up and ends in `failed`. Idempotent.
+    /// Sends a close frame and ends in `closed`; while connecting it gives up and ends in `failed`; idempotent.
     package func close(code: UInt16 = 1000, reason: String = "") {
         loop.preconditionCurrent()
         attempt?.close(code: code, reason: reason)
