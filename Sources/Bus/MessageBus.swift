@@ -59,6 +59,9 @@ extension BusEngine {
 /// The gateway's end.
 package protocol BusSubscriber: AnyObject, Sendable {
     /// A message of a subscribed channel.
+    ///
+    /// Durable messages come in order, and again from an earlier one where the bus forgot what it had shown before it
+    /// could confirm: drop an offset that is known.
     func received(_ message: ReceivedMessage)
     /// Delivery was cut for these channels and is up again: what was missed is unknown, so re-read the hot state.
     func interrupted(_ channels: [Channel])

@@ -155,7 +155,7 @@ final class RedisConnection<Tag: Sendable> {
         introductions = []
         introductionReplies = []
         let url = options.url
-        if !url.password.isEmpty {
+        if !url.password.isEmpty || !url.user.isEmpty {
             say(url.user.isEmpty ? ["AUTH", url.password] : ["AUTH", url.user, url.password], required: true)
         }
         if url.database != 0 { say(["SELECT", String(url.database)], required: true) }

@@ -50,7 +50,7 @@ extension RedisPublisher {
         let feed = feeds[partition]
         // A regular look: all is well while the log ends where the last answer said.
         if feed.isOnline, top == feed.knownTop { return }
-        if feed.isOnline, top < feed.knownTop { counters.add(\.holes) }
+        if top < feed.knownTop { counters.add(\.holes) }
         accept(partition, top, isOtherEpoch: isOtherEpoch)
     }
 

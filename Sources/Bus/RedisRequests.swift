@@ -9,6 +9,7 @@ final class RedisRequests {
 
     private struct Asker {
         let id: Int
+        let timer: TimerHandle
         let done: (Result<[UInt8], BusError>) -> Void
     }
 
@@ -60,7 +61,10 @@ final class RedisRequests {
         for answered in connection?.stop() ?? [] { answered(nil) }
         let open = askers.values.flatMap { $0 }
         askers = [:]
-        for asker in open { asker.done(.failure(unavailable)) }
+        for asker in open {
+            asker.timer.cancel()
+            asker.done(.failure(unavailable))
+        }
     }
 
     private var unavailable: BusError { BusError(.unavailable, "Redis at \(options.url) isn't connected") }
@@ -176,8 +180,7 @@ final class RedisRequests {
         nextAsker += 1
         asking += 1
         let asker = nextAsker
-        askers[command.id, default: []].append(Asker(id: asker, done: done))
-        loop.schedule(after: options.limits.replyMillis * 1_000_000) { [weak self] in
+        let timer = loop.schedule(after: options.limits.replyMillis * 1_000_000) { [weak self] in
             guard let self else { return }
             let millis = options.limits.replyMillis
             end(
@@ -186,6 +189,7 @@ final class RedisRequests {
                 .failure(BusError(.timedOut, "no answer to command \(command.id) within \(millis) ms"))
             )
         }
+        askers[command.id, default: []].append(Asker(id: asker, timer: timer, done: done))
         // The answer is listened for before the command is there.
         subscriber.subscribe([RedisKey.reply(command.id)]) { [weak self] result in
             switch result {
@@ -231,6 +235,7 @@ final class RedisRequests {
             askers[id] = nil
             subscriber?.unsubscribe([RedisKey.reply(id)])
         }
+        ended.timer.cancel()
         ended.done(result)
     }
 }

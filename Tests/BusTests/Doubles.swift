@@ -49,6 +49,9 @@ final class RecordingSubscriber: BusSubscriber {
         var interruptions: [[Channel]] = []
         var states: [FeedState] = []
 
+        /// The last durable message's offset of each channel; for waits, which look after each message.
+        var lastOffsets: [Channel: Int64] = [:]
+
         /// The offsets of a channel's durable messages, as they came.
         func offsets(of channel: Channel) -> [Int64] {
             messages.filter { $0.channel == channel }.compactMap(\.header.offset)
@@ -67,7 +70,10 @@ final class RecordingSubscriber: BusSubscriber {
 
     func received(_ message: ReceivedMessage) {
         gate.withLock { $0 }?.pass()
-        heard.change { $0.messages.append(message) }
+        heard.change {
+            $0.messages.append(message)
+            if let offset = message.header.offset { $0.lastOffsets[message.channel] = offset }
+        }
     }
 
     func interrupted(_ channels: [Channel]) { heard.change { $0.interruptions.append(channels.sorted()) } }

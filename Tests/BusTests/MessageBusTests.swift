@@ -127,7 +127,7 @@ import Wire
             bus.engineBus.release(first)
             let last = writer.durable(plan, .hit, #"{"i":3}"#)
             bus.release([last])
-            try await bus.subscriber.heard.wait("the last comes") { $0.offsets(of: plan).last == 3 }
+            try await bus.subscriber.heard.wait("the last comes") { $0.lastOffsets[plan] == 3 }
             #expect(bus.subscriber.heard.value.offsets(of: plan) == [1, 2, 3])
             try await bus.expectWholeLog(first + [last])
         }
@@ -141,7 +141,7 @@ import Wire
             bus.log.commit(all)
             bus.engineBus.release(Array(all[..<3]))
             bus.engineBus.release(Array(all[40...]))
-            try await bus.subscriber.heard.wait("the last comes") { $0.offsets(of: plan).last == 50 }
+            try await bus.subscriber.heard.wait("the last comes") { $0.lastOffsets[plan] == 50 }
             #expect(bus.subscriber.heard.value.offsets(of: plan) == Array(1...50))
             try await bus.expectWholeLog(all)
             #expect(bus.engine.heard.value.losses.isEmpty)
@@ -158,7 +158,7 @@ import Wire
             bus.log.commit(Array(all[2...]))
             bus.log.compact(plan.partition, before: 6)
             bus.engineBus.release(Array(all[8...]))
-            try await bus.subscriber.heard.wait("the last comes") { $0.offsets(of: plan).last == 10 }
+            try await bus.subscriber.heard.wait("the last comes") { $0.lastOffsets[plan] == 10 }
             #expect(bus.subscriber.heard.value.offsets(of: plan) == [1, 2, 6, 7, 8, 9, 10])
             let losses = bus.engine.heard.value.losses
             #expect(losses.map(\.sequences) == [3...5] && losses.map(\.partition) == [plan.partition])
