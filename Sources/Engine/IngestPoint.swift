@@ -62,6 +62,9 @@ package final class IngestPoint: EventSink {
         door.receive(frame: frame, from: source, at: received, n: n)
     }
 
+    /// Goes on at an ordinal, never back.
+    package func resume(at ordinal: Ordinal) { door.numbering.resume(at: ordinal) }
+
     /// Takes a clock line of a tape, or live the fact that nothing arrived until `instant`.
     package func clockLine(_ instant: Instant, n: Ordinal?) { door.clockLine(instant, n: n) }
 

@@ -11,6 +11,9 @@ struct Striketape: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
+            RunCommand.self,
+            DemoCommand.self,
+            SimulateCommand.self,
             ReplayCommand.self,
             TapeCommand.self,
             BenchCommand.self,

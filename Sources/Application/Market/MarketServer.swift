@@ -76,7 +76,7 @@ package final class MarketServer: @unchecked Sendable {
     /// What was sent so far.
     package var counters: (frames: Int, bytes: Int, cutClients: Int) {
         let counters = try? loop.sync { [self] in provider?.counters }
-        return (counters??.frames ?? 0, counters??.bytes ?? 0, counters??.cutClients ?? 0)
+        return (counters?.frames ?? 0, counters?.bytes ?? 0, counters?.cutClients ?? 0)
     }
 
     private var source: any FrameSource {

@@ -128,10 +128,20 @@ final class EngineHost: @unchecked Sendable {
                     ])
             }
         }
+        try passCommitted(ingest)
         recovered.lastN = ingest.numbering.next - 1
         ingest.recorder = TapeRecorder(tape)
         // What the bus forgot (the twin in memory: everything) it gets again: each plan's last snapshot.
         try republishPlans()
+    }
+
+    /// Numbers go on behind the commit log, also where the tape is shorter than it should be: an ordinal that stands in
+    /// the log already would be taken for one that was said, and its hit lost.
+    private func passCommitted(_ ingest: IngestPoint) throws {
+        guard let last = try store.load().last, last.n >= ingest.numbering.next else { return }
+        logger.critical(
+            "tape_behind_log", metadata: ["tape": "\(ingest.numbering.next - 1)", "log": "\(last.n)"])
+        ingest.resume(at: last.n + 1)
     }
 
     private func apply(_ line: TapeLine, to ingest: IngestPoint) {

@@ -1,6 +1,7 @@
 internal import Application
 internal import ArgumentParser
 internal import Foundation
+internal import Telemetry
 
 /// `demo`: everything in one process.
 struct DemoCommand: AsyncParsableCommand {
@@ -25,7 +26,7 @@ struct DemoCommand: AsyncParsableCommand {
             options: [(key: "log.level", option: "demo", value: "warning")], feedIsTape: true)
         var options = try market.options
         options.port = loaded.configuration.simulate.listen.port
-        let log = LogSetup(loaded.configuration, sink: StandardLog.sink)
+        let log = LogSetup(loaded.configuration, sink: StandardErrorSink())
         do {
             let symbols = try follow.map { $0.split(separator: ",").map(String.init) } ?? options.followedSymbols()
             let demo = try Demo(

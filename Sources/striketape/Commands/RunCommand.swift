@@ -1,5 +1,6 @@
 internal import Application
 internal import ArgumentParser
+internal import Telemetry
 
 /// `run`: the live process.
 struct RunCommand: AsyncParsableCommand {
@@ -25,7 +26,7 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let given = tape.isEmpty ? [] : [(key: "engine.clock", option: "--tape", value: "exchange")]
         let loaded = try options.load(options: given, feedIsTape: !tape.isEmpty)
-        let log = LogSetup(loaded.configuration, sink: StandardLog.sink)
+        let log = LogSetup(loaded.configuration, sink: StandardErrorSink())
         let live = LiveRun(loaded.configuration, roles: try parsedRoles(), tapeFiles: tape, log: log)
         do {
             try live.start()
