@@ -29,6 +29,7 @@ final class EngineHost: @unchecked Sendable {
     private let logger: Logger
     private let directory: String
     private let hasTape: Bool
+    private let lock: DirectoryLock
     private(set) var recovered = Recovered()
     /// Copied from the feed thread each second, for metrics.
     private let figures = Lock(FeedFigures())
@@ -65,7 +66,8 @@ final class EngineHost: @unchecked Sendable {
         directory = configuration.state.dir
         isExchangeClock = configuration.engine.clock == .exchange
         try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: directory + "/tape", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        lock = try DirectoryLock(directory)
         let identity = RunIdentity()
         store = try SQLiteCommitStore(path: directory + "/commits.sqlite", epoch: identity.epoch)
         let committed = try store.load()

@@ -79,36 +79,36 @@ enum RunMetrics {
         func observe(_ name: String, _ help: String, _ read: @escaping @Sendable (EngineHost.FeedFigures) -> Int64) {
             metrics.observe(name, help: help) { read(host.feedFigures) }
         }
-        observe("striketape_frames_total", "Frames received.") { $0.ingest?.frames ?? 0 }
-        observe("striketape_events_total", "Market events accepted.") { $0.ingest?.events ?? 0 }
-        observe("striketape_duplicate_events_total", "Events dropped as repeated.") { $0.ingest?.duplicates ?? 0 }
-        observe("striketape_out_of_order_events_total", "Events with an older sequence, used all the same.") {
+        observe("frames_total", "Frames received.") { $0.ingest?.frames ?? 0 }
+        observe("events_total", "Market events accepted.") { $0.ingest?.events ?? 0 }
+        observe("duplicate_events_total", "Events dropped as repeated.") { $0.ingest?.duplicates ?? 0 }
+        observe("out_of_order_events_total", "Events with an older sequence, used all the same.") {
             $0.ingest?.outOfOrder ?? 0
         }
-        observe("striketape_malformed_events_total", "Events and frames that could not be read.") {
+        observe("malformed_events_total", "Events and frames that could not be read.") {
             Int64($0.malformed)
         }
-        observe("striketape_unknown_events_total", "Events of a kind nobody knows.") { Int64($0.unknown) }
-        observe("striketape_commands_total", "Commands accepted.") { $0.ingest?.commands ?? 0 }
-        observe("striketape_refused_commands_total", "Commands refused at the door.") {
+        observe("unknown_events_total", "Events of a kind nobody knows.") { Int64($0.unknown) }
+        observe("commands_total", "Commands accepted.") { $0.ingest?.commands ?? 0 }
+        observe("refused_commands_total", "Commands refused at the door.") {
             $0.ingest?.refusedCommands ?? 0
         }
-        observe("striketape_symbols", "Symbols known.") { Int64($0.symbols) }
-        observe("striketape_refused_symbols_total", "Symbols refused because the table is full.") {
+        observe("symbols", "Symbols known.") { Int64($0.symbols) }
+        observe("refused_symbols_total", "Symbols refused because the table is full.") {
             Int64($0.refusedSymbols)
         }
-        observe("striketape_mailbox_stalls_total", "Times the feed thread waited for a full mailbox.") {
+        observe("mailbox_stalls_total", "Times the feed thread waited for a full mailbox.") {
             Int64($0.stalls)
         }
-        metrics.observe("striketape_commits_total", help: "Groups committed.") { host.sequencer.counters.commits }
-        metrics.observe("striketape_failed_commits_total", help: "Groups that could not be committed.") {
+        metrics.observe("commits_total", help: "Groups committed.") { host.sequencer.counters.commits }
+        metrics.observe("failed_commits_total", help: "Groups that could not be committed.") {
             host.sequencer.counters.failedCommits
         }
-        metrics.observe("striketape_checkpoints_total", help: "Checkpoints written.") { Int64(host.checkpointer.count) }
-        metrics.observe("striketape_tape_size", unit: .bytes, help: "Bytes of the open tape segment.") {
+        metrics.observe("checkpoints_total", help: "Checkpoints written.") { Int64(host.checkpointer.count) }
+        metrics.observe("tape_size_bytes", unit: .bytes, help: "Bytes of the open tape segment.") {
             host.tape.status.bytes
         }
-        metrics.observe("striketape_tape_lost_lines_total", help: "Tape lines that could not be written.") {
+        metrics.observe("tape_lost_lines_total", help: "Tape lines that could not be written.") {
             host.tape.status.lostLines
         }
     }
