@@ -42,7 +42,7 @@ let package = Package(
         // Level 7
         .target(
             name: "Console",
-            resources: [.embedInCode("index.html"), .embedInCode("app.css"), .embedInCode("app.js")],
+            resources: ["index.html", "app.css", "app.js", "icon.svg"].map { .embedInCode($0) },
             swiftSettings: strict
         ),
         library("Gateway", ["Primitives", "MarketData", "Wire", "Bus", "Network", "Console"]),

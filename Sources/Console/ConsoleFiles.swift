@@ -11,5 +11,6 @@ package enum ConsoleFiles {
         File(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
         File(path: "/app.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.app_css),
         File(path: "/app.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.app_js),
+        File(path: "/icon.svg", contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
     ]
 }

@@ -9,7 +9,7 @@
   const state = {
     socket: null, attempt: 0, nextId: 1, key: sessionStorage.getItem("striketape.key") || "",
     wanted: new Set(["plans", "health"]), plans: new Map(), symbols: new Map(), health: new Map(), seen: new Set(),
-    hits: 0, dirty: new Set(), frame: 0, lastFrame: 0, up: false, pinned: new Set(), refused: new Set(),
+    hits: 0, unnamed: [], dirty: new Set(), frame: 0, lastFrame: 0, up: false, pinned: new Set(), refused: new Set(),
   };
 
   // ---- Small helpers -------------------------------------------------------------------------------------------
@@ -161,6 +161,9 @@
       plan.fields = data;
       plan.derived = data.derived || {};
       if (data.plan && data.plan.symbol) watchSymbol(data.plan.symbol);
+      // Hits that came before anything was known of their plan.
+      for (const line of state.unnamed) if (line.id === id && data.plan) setText(line.name, ` ${data.plan.symbol} ${data.plan.side}`);
+      for (const hit of data.hits || []) addHit({ d: { plan: id, ...hit } }, true);
     } else if (message.type === "delta") {
       Object.assign(plan.derived, data);
     } else if (message.type === "status") {
@@ -202,8 +205,8 @@
     const points = symbol.points;
     const previous = points[points.length - 1];
     if (previous && at < previous.at) return;
-    // At most one point a quarter second of the tape's time.
-    if (previous && at - points[Math.max(0, points.length - 2)].at < 250) points[points.length - 1] = point;
+    // One point a quarter second of the tape's time: its newest.
+    if (previous && Math.floor(at / 250) === Math.floor(previous.at / 250)) points[points.length - 1] = point;
     else points.push(point);
     // When full, every other one of the older half goes: the chart keeps the day and stays small.
     if (points.length > POINTS_MAX) symbol.points = points.filter((_, i) => i % 2 === 0 || i > POINTS_MAX / 2);
@@ -298,15 +301,15 @@
     const card = {
       last: el("span", { class: "last" }, "–"), session: el("span", { class: "chip" }),
       flags: el("span"), quote: el("div", { class: "quote" }), bands: el("div", { class: "bands" }),
-      age: el("span", { class: "num dim" }),
+      age: el("span", { class: "num dim" }), high: el("span", { class: "high num" }), low: el("span", { class: "low num" }),
       chart: svg("svg", { viewBox: "0 0 300 104", preserveAspectRatio: "none", role: "img", "aria-label": `${name} price and VWAP bands` }),
     };
-    const plan = el("button", { type: "button", title: `New plan on ${name}`, "aria-label": `New plan on ${name}` }, "＋");
+    const plan = el("button", { type: "button", title: `New plan on ${name}`, "aria-label": `New plan on ${name}` }, "+");
     plan.onclick = () => openDialog(name);
     card.root = el("article", { class: "card", "aria-label": name },
       el("div", { class: "top" }, el("span", { class: "sym" }, name), card.last, card.session, card.flags,
         el("span", { class: "spacer" }), card.age, plan),
-      card.quote, card.chart, card.bands);
+      card.quote, el("div", { class: "chart" }, card.chart, card.high, card.low), card.bands);
     return card;
   }
 
@@ -340,6 +343,8 @@
     let low = Math.min(...values), high = Math.max(...values);
     const slack = Math.max((high - low) * 0.08, Math.abs(high) * 1e-5);
     low -= slack; high += slack;
+    setText(symbol.card.high, high.toFixed(2));
+    setText(symbol.card.low, low.toFixed(2));
     const start = points[0].at, span = Math.max(1, points[points.length - 1].at - start);
     const x = (at) => (((at - start) / span) * width).toFixed(1);
     const y = (value) => (pad + (1 - (value - low) / (high - low)) * (height - 2 * pad)).toFixed(1);
@@ -402,9 +407,9 @@
     cells.name.replaceChildren(el("div", { class: "plan-name" },
       el("b", {}, `${body.contract && body.triggerOn === "contract" ? body.contract : body.symbol} `,
         el("span", { class: body.side === "long" ? "up" : "down" }, String(body.side))),
-      el("small", { title: String(body.rationale ?? "") }, `${body.style} · ${body.trigger} · ${String(plan.id).slice(0, 10)} v${body.version}`)));
+      el("small", { title: String(body.rationale ?? "") }, `${body.style} · ${body.trigger} · ${String(plan.id).slice(0, 8)} v${body.version}`)));
     cells.state.replaceChildren(el("span", { class: `state ${/^[a-z]+$/.test(status) ? status : ""}` }, status),
-      plan.fields.blind ? el("span", { class: "chip warn" }, " blind") : null);
+      plan.fields.blind ? el("span", { class: "chip warn", title: "Its prices can't be trusted at this moment" }, "blind") : "");
     const stop = level(plan.fields.stop) ?? level(body.stop);
     setText(cells.entry, `${body.entry.type} ${price(level(body.entry))}`);
     setText(cells.stop, price(stop));
@@ -437,7 +442,7 @@
     const low = Math.min(...levels), high = Math.max(...levels), span = high - low || 1;
     const x = (value) => 8 + Math.max(-0.03, Math.min(1.03, (value * sign - low) / span)) * 174;
     const label = `price ${price(now)}, stop ${price(stop)}, entry ${price(entry)}, targets ${targets.map(price).join(" ")}`;
-    const chart = svg("svg", { viewBox: "0 0 190 24", role: "img", "aria-label": label });
+    const chart = svg("svg", { viewBox: "0 0 190 24", preserveAspectRatio: "xMidYMid meet", role: "img", "aria-label": label });
     chart.append(
       svg("line", { class: "tr-loss", x1: x(Math.min(stop * sign, entry * sign) * sign), x2: x(entry), y1: 12, y2: 12 }),
       svg("line", { class: "tr-gain", x1: x(entry), x2: x(high * sign), y1: 12, y2: 12 }),
@@ -462,7 +467,7 @@
 
   // ---- Hits ----------------------------------------------------------------------------------------------------
 
-  function addHit(message) {
+  function addHit(message, isPast) {
     const data = message.d || {};
     // The same hit comes on the plan's channel and on the user's.
     const key = `${data.plan}/${data.version}/${data.i}`;
@@ -471,17 +476,21 @@
     if (state.seen.size > 5000) state.seen.delete(state.seen.values().next().value);
     const body = (state.plans.get(data.plan) || { fields: {} }).fields.plan || {};
     const kind = String(data.kind);
+    const name = el("span", {}, body.symbol ? ` ${body.symbol} ${body.side}` : "");
+    if (!body.symbol) state.unnamed = [...state.unnamed.slice(-50), { id: data.plan, name }];
     const colour = kind === "target" || kind === "entry" ? "up" : kind === "stop" || kind === "invalidated" ? "down" : "warn";
     const marks = [data.gap ? "gap" : "", data.ambiguous ? "ambiguous" : "", data.durable === false ? "not yet durable" : "",
       isNumber(data.slippageR) && data.slippageR !== 0 ? `slippage ${signed(data.slippageR, 2)} R` : ""].filter(Boolean);
     const rule = data.why && typeof data.why === "object" ? data.why.rule : data.why;
-    addLine(el("li", {},
-      el("time", {}, timeOf(data.t || message.t)),
-      el("span", { class: "what" }, el("span", { class: colour }, kind === "target" ? `target ${data.k}` : kind), ` ${body.symbol ?? ""} ${body.side ?? ""}`),
+    const at = data.t || message.t;
+    addLine(el("li", { "data-at": String(millis(at) || 0) },
+      el("time", {}, timeOf(at)),
+      el("span", { class: "what" }, el("span", { class: colour }, kind === "target" ? `target ${data.k}` : kind), name),
       el("span", { class: "num" }, price(data.price)),
       el("span", { class: "more" }, [data.plan, ...marks, rule].filter(Boolean).map(String).join(" · "))));
+    if (isPast) return;
     state.hits += 1;
-    setText($("hit-count"), String(state.hits));
+    setText($("hit-count"), `${state.hits} live`);
   }
 
   function addGap(message) {
@@ -492,7 +501,10 @@
 
   function addLine(line) {
     $("no-hits").hidden = true;
-    $("hit-rows").prepend(line);
+    // Newest first, by the event's own time: a snapshot brings earlier ones.
+    const at = Number(line.dataset.at || Infinity);
+    const older = [...$("hit-rows").children].find((other) => Number(other.dataset.at || 0) <= at);
+    $("hit-rows").insertBefore(line, older || null);
     while ($("hit-rows").children.length > HITS_MAX) $("hit-rows").lastChild.remove();
   }
 

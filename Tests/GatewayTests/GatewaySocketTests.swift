@@ -72,8 +72,7 @@ import Wire
             let other = try bench.connect()
             let subscriber = try bench.connect()
             try await subscriber.heard.wait(for: "connected")
-            // In parts below the client's own queue limit, as one message it would not leave the client.
-            subscriber.send(String(repeating: "x", count: 900_000))
+            subscriber.send(String(repeating: "x", count: 10_000_000))
             try await subscriber.heard.wait(for: "closed 1009")
             other.send(#"{"id":8,"op":"ping"}"#)
             try await other.heard.wait(for: "pong")
@@ -116,7 +115,9 @@ import Wire
     }
 
     @Test func tooManyMessagesClose() async throws {
-        try await withGateway { $0.messagesPerSecond = 5 } _: { bench in
+        try await withGateway {
+            $0.messagesPerSecond = 5
+        } _: { bench in
             let subscriber = try bench.connect()
             for _ in 0..<20 { subscriber.send(#"{"op":"ping"}"#) }
             try await subscriber.heard.wait(for: "closed 4009")
@@ -124,7 +125,9 @@ import Wire
     }
 
     @Test func aboveTheConnectionLimitIsToldSo() async throws {
-        try await withGateway { $0.limits.connections = 1 } _: { bench in
+        try await withGateway {
+            $0.limits.connections = 1
+        } _: { bench in
             let first = try bench.connect()
             try await first.heard.wait(for: "connected")
             let second = try bench.connect()
@@ -197,7 +200,9 @@ import Wire
                 case .gap(_, let from, let to, _): heard.add("gap \(from) \(to ?? -1)")
                 case .note(let text): heard.add("note \(text)")
                 }
-            } ended: { heard.add("ended \($0)") }
+            } ended: {
+                heard.add("ended \($0)")
+            }
             tail.start()
             try await heard.wait(for: "snapshot 0")
             bench.engine.hit("p_1", number: 1)
