@@ -2,7 +2,7 @@ internal import CLibWebSockets
 internal import Glibc
 internal import Primitives
 
-/// One attempt of a client: name, addresses in turn, handshake, connection. Loop thread only.
+/// One attempt of a client: name, addresses in turn, handshake, connection; loop thread only.
 final class ClientSocket: SocketHandler {
     private enum Phase {
         case resolving
@@ -23,6 +23,8 @@ final class ClientSocket: SocketHandler {
     private var handle: SlotHandle?
     private var socket: OpaquePointer?
     private var peer: WebSocketPeer?
+    /// Whether the handler is being told of a message.
+    private(set) var isReceiving = false
 
     init(_ client: WebSocketClient) { self.client = client }
 
@@ -197,6 +199,8 @@ final class ClientSocket: SocketHandler {
 
     private func received(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         guard let peer else { return -1 }
+        isReceiving = true
+        defer { isReceiving = false }
         return peer.received(bytes) { message, isText in
             if isText {
                 client.handler.text(message, on: client)
@@ -208,6 +212,8 @@ final class ClientSocket: SocketHandler {
     }
 
     // MARK: Ends
+
+    func requestWritable() { peer?.requestWritable() }
 
     func write(_ bytes: UnsafeRawBufferPointer, _ isText: Bool) -> WriteResult {
         guard let peer else { return .closed }

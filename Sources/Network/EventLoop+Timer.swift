@@ -6,7 +6,8 @@ internal import CLibWebSockets
 package final class TimerHandle {
     private let timer: UnsafeMutablePointer<uv_timer_t>
     private unowned let loop: EventLoop
-    private let body: () -> Void
+    /// Dropped with the timer, as it often holds what holds the timer.
+    private var body: (() -> Void)?
     private let repeats: Bool
     /// Whether it can still fire.
     package private(set) var isArmed = true
@@ -27,6 +28,7 @@ package final class TimerHandle {
         guard isArmed else { return }
         loop.preconditionCurrent()
         isArmed = false
+        body = nil
         timer.pointee.data = nil
         // libuv needs the memory until its close callback.
         uv_close(timer.asHandle, striketapeTimerClosed)
@@ -34,8 +36,9 @@ package final class TimerHandle {
     }
 
     fileprivate func fire() {
+        let body = body
         if !repeats { cancel() }
-        body()
+        body?()
     }
 
     /// Lets the loop end although this timer is armed.

@@ -197,7 +197,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
         if !timeIsUp { while let finisher = finishers.popLast() { finisher() } }
         finishers.removeAll()
         clientContext = nil
-        queue.withLock { $0.end() }
+        queue.withLock { $0.end(unclosed: timeIsUp) }
         // The last jobs: posted between the end of the last turn and the end of the queue.
         runWaitingJobs()
         closeHandles()

@@ -2,24 +2,26 @@ internal import CLibWebSockets
 
 /// Answers one request, once, from any thread; what comes after the first answer, or too late, is dropped.
 package struct HTTPResponder: Sendable {
-    let server: WebServer
+    let loop: EventLoop
+    /// Weak, so that a handler may keep responders without keeping its server.
+    weak let server: WebServer?
     let handle: SlotHandle
     /// Which request of the socket, as a later one may have the same handle.
     let number: Int
 
     /// Sends the answer.
     package func respond(_ response: HTTPResponse) {
-        if server.loop.isCurrent {
+        if loop.isCurrent {
             deliver(response)
         } else {
             // A refused job means that the loop has ended, and the socket with it, or is overrun: then the socket's
             // own deadline answers 503.
-            server.loop.execute { deliver(response) }
+            loop.execute { deliver(response) }
         }
     }
 
     private func deliver(_ response: HTTPResponse) {
-        guard let socket = server.context?.slots[handle] as? ServerSocket else { return }
+        guard let socket = server?.context?.slots[handle] as? ServerSocket else { return }
         socket.respond(response, number: number)
     }
 }

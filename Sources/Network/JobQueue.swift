@@ -18,6 +18,8 @@ package struct EventLoopCounters: Sendable, Equatable {
     package var lateActorJobs = 0
     /// The longest that the queue has been.
     package var waitingMax = 0
+    /// Whether the loop ended before all its handles were closed: what they point to is left to the process.
+    package var endedUnclosed = false
 }
 
 /// The bounded queue between any thread and the loop thread.
@@ -75,5 +77,8 @@ struct JobQueue: Sendable {
         return true
     }
 
-    mutating func end() { phase = .ended }
+    mutating func end(unclosed: Bool) {
+        phase = .ended
+        counters.endedUnclosed = unclosed
+    }
 }

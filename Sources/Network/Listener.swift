@@ -1,7 +1,7 @@
 internal import CLibWebSockets
 internal import Glibc
 
-/// A listening TCP socket on a loop that hands on what it accepts. Loop thread only.
+/// A listening TCP socket on a loop that hands on what it accepts; loop thread only.
 final class Listener {
     private unowned let loop: EventLoop
     private let descriptor: Int32

@@ -55,7 +55,7 @@ extension ServerSocket {
         lws_set_timeout(socket, NO_PENDING_TIMEOUT, 0)
         server.handler.request(
             request,
-            HTTPResponder(server: server, handle: handle, number: requestNumber)
+            HTTPResponder(loop: server.loop, server: server, handle: handle, number: requestNumber)
         )
         return 0
     }

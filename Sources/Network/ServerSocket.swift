@@ -2,7 +2,7 @@ internal import CLibWebSockets
 internal import Glibc
 internal import Primitives
 
-/// One accepted socket: first requests and answers in turn, then perhaps a WebSocket. Loop thread only.
+/// One accepted socket: first requests and answers in turn, then perhaps a WebSocket; loop thread only.
 ///
 /// `ServerSocket+HTTP` has the requests, `WebSocketConnection` the WebSocket.
 final class ServerSocket: SocketHandler {

@@ -11,9 +11,9 @@ protocol SocketHandler: AnyObject {
     func destroyed()
 }
 
-/// A libwebsockets context on a loop: slots, virtual hosts, and the way down at the end. Loop thread only.
+/// A libwebsockets context on a loop: slots, virtual hosts, and the way down at the end.
 ///
-/// The clients of a loop share one; each server has its own, as the library would mix up the virtual hosts of one
+/// Loop thread only. The clients of a loop share one; each server has its own, as the library would mix up the virtual hosts of one
 /// context by the `Host` header. Freed when the loop ends.
 final class SocketContext {
     private unowned let loop: EventLoop
@@ -125,9 +125,6 @@ final class SocketContext {
 
     /// A socket without a slot announced itself.
     func accepted(_ socket: OpaquePointer) -> Int32 { accepting?(socket) ?? -1 }
-
-    /// Breaks the tie to the server.
-    func stopAccepting() { accepting = nil }
 
     // MARK: Clients
 

@@ -31,6 +31,7 @@ package final class WebServer: @unchecked Sendable {
     private var sockets: [SlotHandle: ServerSocket] = [:]
     private var drained: [() -> Void] = []
     private var isDraining = false
+    private var drainTimer: TimerHandle?
     var tally = WebServerCounters()
 
     /// Makes a server that doesn't listen yet; loop thread only.
@@ -59,6 +60,12 @@ package final class WebServer: @unchecked Sendable {
     package var connections: [WebSocketConnection] {
         loop.preconditionCurrent()
         return sockets.values.compactMap(\.connection)
+    }
+
+    /// The open WebSocket of a handle, nil when it has gone: what another thread keeps instead of the connection.
+    package func connection(_ handle: SlotHandle) -> WebSocketConnection? {
+        loop.preconditionCurrent()
+        return sockets[handle]?.connection
     }
 
     private(set) var connectionCount = 0
@@ -117,7 +124,7 @@ package final class WebServer: @unchecked Sendable {
         for socket in Array(sockets.values) { socket.drain(code: code, reason: reason) }
         finishDrainIfEmpty()
         guard isDraining else { return }
-        loop.schedule(after: nanosMax) { [weak self] in self?.cutAll() }
+        drainTimer = loop.schedule(after: nanosMax) { [weak self] in self?.cutAll() }
     }
 
     /// Stops listening and cuts every socket, without a close frame; idempotent.
@@ -150,6 +157,7 @@ package final class WebServer: @unchecked Sendable {
     private func finishDrainIfEmpty() {
         guard isDraining, sockets.isEmpty else { return }
         isDraining = false
+        drainTimer?.cancel()
         let waiting = drained
         drained.removeAll()
         for done in waiting { done() }

@@ -36,8 +36,9 @@ package struct WebServerOptions: Sendable, Equatable {
     package var silenceNanosMax: Int64 = 10_000_000_000
     /// From a close to its end; above: the socket is cut.
     package var closeNanosMax: Int64 = 3_000_000_000
-    /// The kernel's send buffer of a socket; bounds how stale the data of a slow reader gets. nil: the system's own,
-    /// which grows to megabytes.
+    /// The kernel's send buffer of a socket; bounds how stale the data of a slow reader gets.
+    ///
+    /// nil: the system's own, which grows to megabytes.
     package var sendBufferBytes: Int32? = 262_144
 
     package init() {}

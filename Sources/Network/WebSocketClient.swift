@@ -57,7 +57,7 @@ package final class WebSocketClient: @unchecked Sendable {
         socket.start()
     }
 
-    /// Sends a text message; while an earlier one waits for the kernel it is queued.
+    /// Sends a text message; while an earlier one waits for the kernel, or a message is being received, it is queued.
     ///
     /// - Returns: `closed` when it isn't connected or the queue is full (`outboxBytesMax`): nothing was taken.
     @discardableResult
@@ -71,15 +71,17 @@ package final class WebSocketClient: @unchecked Sendable {
     package func send(_ bytes: UnsafeRawBufferPointer, isText: Bool) -> WriteResult {
         loop.preconditionCurrent()
         guard let attempt, attempt.isOpen else { return .closed }
-        let result = outbox.isEmpty ? attempt.write(bytes, isText) : .pending
+        // During a message a pong may be due, which the library sends before it says that the socket is writable.
+        let result = outbox.isEmpty && !attempt.isReceiving ? attempt.write(bytes, isText) : .pending
         guard result == .pending else { return result }
         guard outboxBytes + bytes.count <= options.outboxBytesMax else { return .closed }
         outbox.append((Array(bytes), isText))
         outboxBytes += bytes.count
+        if attempt.isReceiving { attempt.requestWritable() }
         return .buffered
     }
 
-    /// Sends a close frame and ends in `closed`; while connecting it gives up and ends in `failed`. Idempotent.
+    /// Sends a close frame and ends in `closed`; while connecting it gives up and ends in `failed`; idempotent.
     package func close(code: UInt16 = 1000, reason: String = "") {
         loop.preconditionCurrent()
         attempt?.close(code: code, reason: reason)

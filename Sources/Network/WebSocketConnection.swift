@@ -1,7 +1,7 @@
 internal import CLibWebSockets
 internal import Primitives
 
-/// A WebSocket that a client opened to a `WebServer`. Loop thread only.
+/// A WebSocket that a client opened to a `WebServer`; loop thread only.
 package final class WebSocketConnection {
     /// Identifies it in the loop, also after it has gone; `index` is dense.
     package let handle: SlotHandle

@@ -23,7 +23,7 @@ struct WebSocketLimits {
     }
 }
 
-/// What both sides of a WebSocket share: writing, assembling, pings, closing. Loop thread only.
+/// What both sides of a WebSocket share: writing, assembling, pings, closing; loop thread only.
 ///
 /// The one exception to "write only in the writable callback": a frame is written at once where nothing waits in the
 /// library, as that saves two `epoll_ctl` a frame. What the kernel doesn't take the library copies and sends later, so

@@ -145,12 +145,17 @@ import Testing
             let port = try bench.port(server)
             let (client, events) = try bench.connect("ws://127.0.0.1:\(port)/")
             try await events.wait(for: "connected")
+            let handle = try #require(try bench.serverLoop.sync { server.connections.first?.handle })
+            try bench.serverLoop.sync { server.connection(handle)?.write("by handle") }
+            try await events.wait(for: "text by handle")
             try bench.serverLoop.sync {
                 server.stop()
                 server.stop()
                 #expect(server.port == 0)
             }
             try await events.wait(for: "closed 1006")
+            let stale = try bench.serverLoop.sync { server.connection(handle)?.handle }
+            #expect(stale == nil)
             try bench.loop.sync { client.connect() }
             try await events.wait(for: "failed")
             // The same port again, with a server of the same loop.

@@ -73,6 +73,8 @@ final class Bench: Sendable {
         loop.stop()
         serverLoop.join()
         loop.join()
+        #expect(!loop.counters.endedUnclosed)
+        #expect(!serverLoop.counters.endedUnclosed)
     }
 }
 
