@@ -10,19 +10,11 @@ extension HotState {
     /// Takes in a message: a `state` replaces the parts, another message replaces the fields it names.
     ///
     /// The Lua script `RedisScripts.append` does the same; one test suite runs over both.
-    ///
-    /// - Parameters:
-    ///   - header: of the message.
-    ///   - fields: its payload's members.
-    ///   - outputClass: its class.
-    ///   - isOld: the message may be one that the state includes already (a refilled one).
     mutating func include(
         _ header: EnvelopeHeader,
         fields: [(key: String, value: [UInt8])],
-        outputClass: OutputClass,
-        isOld: Bool
+        outputClass: OutputClass
     ) {
-        if isOld, epoch == header.epoch, offset >= (header.offset ?? 0) { return }
         if epoch != header.epoch { self = HotState(of: channel, epoch: header.epoch) }
         if outputClass == .state { parts = [:] }
         for field in fields { parts[header.type.name, default: [:]][field.key] = field.value }

@@ -150,7 +150,7 @@ final class MemoryBusCore: @unchecked Sendable {
         let fields = JSONMembers.split(message.bytes[header.payload])
         if fields == nil { counters.malformed += 1 }
         states[message.channel, default: HotState(of: message.channel, epoch: header.epoch)]
-            .include(header, fields: fields ?? [], outputClass: message.outputClass, isOld: false)
+            .include(header, fields: fields ?? [], outputClass: message.outputClass)
     }
 
     // MARK: Readers

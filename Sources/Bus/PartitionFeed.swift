@@ -79,6 +79,9 @@ struct PartitionFeed {
     /// Whether the bus lacks something that it should have: conflatable messages that rest on it must not pass.
     var isBehind: Bool { !isOnline || acked < target }
 
+    /// Whether nothing more is sent until the bus confirms.
+    var isWindowFull: Bool { next - 1 - acked >= Int64(limits.window) }
+
     /// Whether everything accepted was sent.
     var isDrained: Bool { isOnline && next > newest }
 
@@ -134,7 +137,10 @@ struct PartitionFeed {
 
     /// The bus said what the top of its log is.
     ///
-    /// - Parameter isOtherEpoch: the log there is of another epoch than the commit log, and is to be replaced.
+    /// - Parameters:
+    ///   - top: the sequence of the log's last entry, 0 where it is empty.
+    ///   - isOtherEpoch: the log there is of another epoch than the commit log, and is to be replaced.
+    /// - Returns: whether the feed can go on from there.
     mutating func foundTop(_ top: Int64, isOtherEpoch: Bool) -> TopOutcome {
         if !isOtherEpoch, top > newest {
             isOnline = false
@@ -200,7 +206,7 @@ struct PartitionFeed {
     /// What to do next; again until it says nothing.
     mutating func step() -> Step {
         guard isOnline, next <= newest else { return .nothing }
-        guard next - 1 - acked < Int64(limits.window) else {
+        guard !isWindowFull else {
             // What rests on these must wait as well, so it is dropped: the engine repeats it once this has caught up.
             target = max(target, newest)
             return .nothing

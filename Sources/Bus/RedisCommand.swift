@@ -62,8 +62,11 @@ enum RedisKey {
     static let commands = "st:cmd"
     static let commandGroup = "engine"
 
-    static func log(_ partition: Int) -> String { "st:{p\(partition)}:log" }
-    static func state(_ partition: Int, _ channel: String) -> String { "st:{p\(partition)}:state:\(channel)" }
+    /// The log of each partition.
+    static let logs = (0..<16).map { "st:{p\($0)}:log" }
+    /// What a partition's hot states begin with; the channel follows.
+    static let states = (0..<16).map { "st:{p\($0)}:state:" }
+
     static func live(_ channel: String) -> String { "st:\(channel)" }
     static func reply(_ command: String) -> String { "st:reply:\(command)" }
 }

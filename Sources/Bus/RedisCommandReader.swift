@@ -18,12 +18,12 @@ final class RedisCommandReader {
         var fields: [RedisReply]
     }
 
-    /// How long the server holds a read that finds nothing.
-    private static let blockMillis: Int64 = 1_000
     private static let batchEntries = 100
     private static let bodyBytesMax = 65_536
 
     private let publisher: RedisPublisher
+    /// How long the server holds a read that finds nothing: well below what counts as death.
+    private let blockMillis: Int64
     private var engine: (any BusEngine)?
     private var connection: RedisConnection<Tag>?
     private var desk: CommandDesk
@@ -40,6 +40,7 @@ final class RedisCommandReader {
     init(publisher: RedisPublisher, engine: any BusEngine) {
         self.publisher = publisher
         self.engine = engine
+        blockMillis = max(1, min(1_000, publisher.options.deadMillis / 3))
         desk = CommandDesk(limits: publisher.options.limits)
     }
 
@@ -85,7 +86,7 @@ final class RedisCommandReader {
     /// - Parameter pendingAfter: asks for those taken before and not acknowledged, behind this one; nil: for new ones.
     private func read(pendingAfter: String? = nil) {
         var command = ["XREADGROUP", "GROUP", RedisKey.commandGroup, "engine", "COUNT", String(Self.batchEntries)]
-        if pendingAfter == nil { command += ["BLOCK", String(Self.blockMillis)] }
+        if pendingAfter == nil { command += ["BLOCK", String(blockMillis)] }
         send(.read(isPending: pendingAfter != nil), command + ["STREAMS", RedisKey.commands, pendingAfter ?? ">"])
         send(.time, ["TIME"])
         connection?.flush()

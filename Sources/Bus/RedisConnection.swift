@@ -34,7 +34,7 @@ final class RedisConnection<Tag: Sendable> {
     private let options: RedisOptions
     /// Commands to be sent first on each connection, beyond AUTH and SELECT; a refusal of these doesn't count.
     private let introduction: () -> [[String]]
-    private let events: Events
+    private var events: Events
     /// Whether answers carry no tags: a subscriber's connection.
     private let isSubscriber: Bool
     private var state = State.stopped
@@ -97,11 +97,18 @@ final class RedisConnection<Tag: Sendable> {
     }
 
     /// Ends it; nothing is called afterwards.
-    func stop() {
+    ///
+    /// - Returns: the tags of unanswered commands, in order.
+    @discardableResult
+    func stop() -> [Tag] {
+        let open = Array(unanswered[unansweredStart...])
         close()
         state = .stopped
         ticker?.cancel()
         retry?.cancel()
+        // The owner's closures hold the owner, which holds this.
+        events = Events(ready: {}, reply: { _, _ in }, lost: { _, _, _ in }, heartbeat: {})
+        return open
     }
 
     /// Cuts the connection and comes back: for what the owner found wrong.
@@ -148,7 +155,7 @@ final class RedisConnection<Tag: Sendable> {
         introductions = []
         introductionReplies = []
         let url = options.url
-        if !url.password.isEmpty {
+        if !url.password.isEmpty || !url.user.isEmpty {
             say(url.user.isEmpty ? ["AUTH", url.password] : ["AUTH", url.user, url.password], required: true)
         }
         if url.database != 0 { say(["SELECT", String(url.database)], required: true) }

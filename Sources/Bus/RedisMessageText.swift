@@ -6,6 +6,8 @@ enum RedisMessageText {
     /// What stands in the call beside the message.
     struct Call {
         var sha: String
+        /// The channel's.
+        var partition: Int
         /// `d`, `r`, `q`, `c` or `s`.
         var mode: String
         var sequence: Int64
@@ -23,13 +25,12 @@ enum RedisMessageText {
         let fields = header.flatMap { JSONMembers.split(message.bytes[$0.payload]) }
         let kept = fields.flatMap { $0.count <= RedisScripts.fieldsMax ? $0 : nil } ?? []
         let channel = message.channel.name
-        let partition = message.channel.partition
         RedisCommand.begin(18 + kept.count * 2, into: &out)
         RedisCommand.add("EVALSHA", into: &out)
         RedisCommand.add(call.sha, into: &out)
         RedisCommand.add(2, into: &out)
-        RedisCommand.add(RedisKey.log(partition), into: &out)
-        RedisCommand.add(RedisKey.state(partition, channel), into: &out)
+        RedisCommand.add(RedisKey.logs[call.partition], into: &out)
+        RedisCommand.add(RedisKey.states[call.partition], channel, "", into: &out)
         RedisCommand.add(call.mode, into: &out)
         RedisCommand.add(call.sequence, into: &out)
         if let top = call.replacing { RedisCommand.add(top, into: &out) } else { RedisCommand.add("", into: &out) }
@@ -43,8 +44,9 @@ enum RedisMessageText {
         RedisCommand.add(header?.revision ?? 0, into: &out)
         RedisCommand.add(message.n, into: &out)
         RedisCommand.add(header?.time.nanos ?? 0, into: &out)
+        let type = header?.type.name ?? ""
         for field in kept {
-            RedisCommand.add(header?.type.name ?? "", ".", field.key, into: &out)
+            RedisCommand.add(type, ".", field.key, into: &out)
             RedisCommand.add(field.value, into: &out)
         }
         return fields != nil && kept.count == fields?.count

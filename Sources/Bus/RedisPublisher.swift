@@ -41,29 +41,29 @@ final class RedisPublisher: @unchecked Sendable {
     private let log: any DurableLog
     private let logQueue = DispatchQueue(label: "striketape.bus.log")
     private let mail = Lock(Mail())
-    private var engine: (any BusEngine)?
+    var engine: (any BusEngine)?
     /// Where replies go for their bookkeeping: the entries to acknowledge.
     var entriesToAcknowledge: (_ command: String, _ payload: [UInt8]) -> [String] = { _, _ in [] }
     /// Called when connected: answers may have been lost with the connection before.
     var onReady: () -> Void = {}
     private var heldAnswers: [(command: String, payload: [UInt8], entries: [String])] = []
-    private var connection: RedisConnection<Tag>?
-    private let feedLimits: PartitionFeed.Limits
-    private var feeds: [PartitionFeed]
-    private var epoch = ""
+    var connection: RedisConnection<Tag>?
+    let feedLimits: PartitionFeed.Limits
+    var feeds: [PartitionFeed]
+    var epoch = ""
     private var isPrepared = false
-    private var sha: String?
+    var sha: String?
     /// The server's name of the connection before: killed first, so that nothing of it is done later.
-    private var predecessor: (id: String, address: String)?
-    private var reported: FeedState?
-    private var reportedCause = ""
-    private var cause = "not connected yet"
-    private var isFenced = false
+    var predecessor: (id: String, address: String)?
+    var reported: FeedState?
+    var reportedCause = ""
+    var cause = "not connected yet"
+    var isFenced = false
     /// Partitions whose being ahead was told.
-    private var aheadTold: Set<Int> = []
+    var aheadTold: Set<Int> = []
     /// A conflatable message was dropped while `up`: the engine is told `degraded`, and `up` after this moment.
-    private var repeatAfter: Int64?
-    private var demand: DemandSet
+    var repeatAfter: Int64?
+    var demand: DemandSet
     private var demandTimer: TimerHandle?
 
     init(loop: EventLoop, options: RedisOptions, log: any DurableLog, engine: any BusEngine, counters: CounterBox) {
@@ -158,7 +158,7 @@ final class RedisPublisher: @unchecked Sendable {
     }
 
     /// Reads where the commit log stands and tells it on the loop.
-    private func readLogEnd(_ done: @escaping @Sendable (_ epoch: String, _ last: [Int64]) -> Void) {
+    func readLogEnd(_ done: @escaping @Sendable (_ epoch: String, _ last: [Int64]) -> Void) {
         logQueue.async { [self] in
             let epoch = log.epoch
             let last = (0..<16).map { log.lastSequence(of: $0) }
@@ -222,13 +222,13 @@ final class RedisPublisher: @unchecked Sendable {
         endTurn()
     }
 
-    private func askTops() {
+    func askTops() {
         for partition in 0..<16 {
-            send(.top(partition: partition), ["XREVRANGE", RedisKey.log(partition), "+", "-", "COUNT", "1"])
+            send(.top(partition: partition), ["XREVRANGE", RedisKey.logs[partition], "+", "-", "COUNT", "1"])
         }
     }
 
-    private func send(_ tag: Tag, _ command: [String]) {
+    func send(_ tag: Tag, _ command: [String]) {
         connection?.send(tag) { $0.append(contentsOf: RedisCommand.text(command)) }
     }
 
@@ -269,6 +269,7 @@ final class RedisPublisher: @unchecked Sendable {
         else { return dropLive() }
         let call = RedisMessageText.Call(
             sha: sha,
+            partition: partition,
             mode: message.outputClass == .state ? "s" : "c",
             sequence: rests ? feeds[partition].next - 1 : 0,
             replacing: nil,
@@ -281,7 +282,7 @@ final class RedisPublisher: @unchecked Sendable {
         counters.add(\.conflatable)
     }
 
-    private func dropLive() {
+    func dropLive() {
         counters.add(\.droppedConflatable)
         guard reported == .up, repeatAfter == nil else { return }
         cause = "conflatable messages were dropped"
@@ -289,17 +290,20 @@ final class RedisPublisher: @unchecked Sendable {
     }
 
     /// Sends what a partition has to send, as far as the output takes it.
-    private func pump(_ partition: Int) {
+    func pump(_ partition: Int) {
         guard let connection, connection.isReady, let sha, !isFenced else { return }
         while connection.outputBytes < options.outputBytesMax {
             switch feeds[partition].step() {
-            case .nothing: return
+            case .nothing:
+                if feeds[partition].isWindowFull { cause = "Redis confirms more slowly than the engine writes" }
+                return
             case .read(let from, let limit, let generation): read(partition, from, limit, generation)
             case .send(let sending):
                 if sending.isRefill { counters.add(\.refilled) }
                 let sequence = sending.message.partitionSequence
                 let call = RedisMessageText.Call(
                     sha: sha,
+                    partition: partition,
                     mode: sending.wasShown ? "q" : sending.isRefill ? "r" : "d",
                     sequence: sequence,
                     replacing: sending.replacing,
@@ -335,7 +339,7 @@ final class RedisPublisher: @unchecked Sendable {
         }
     }
 
-    private func lose(_ partition: Int, _ sequences: ClosedRange<Int64>, _ cause: String) {
+    func lose(_ partition: Int, _ sequences: ClosedRange<Int64>, _ cause: String) {
         counters.add(\.lost, Int64(sequences.count))
         engine?.durableLost(DurableLoss(partition: partition, sequences: sequences, cause: cause))
     }
@@ -374,182 +378,5 @@ final class RedisPublisher: @unchecked Sendable {
         guard !entries.isEmpty else { return }
         send(.upkeep, ["XACK", RedisKey.commands, RedisKey.commandGroup] + entries)
         endTurn()
-    }
-
-    // MARK: Answers
-
-    private func replied(_ tag: Tag?, _ reply: RedisReply) {
-        guard let tag else { return }
-        if let error = reply.errorText { return refused(tag, error) }
-        switch (tag, reply) {
-        case (.durable(let partition, let sequence, let generation), .integer(let code)):
-            took(partition, sequence, generation, code)
-        case (.live(let partition), .integer(let code)) where code < 0:
-            counters.add(\.droppedConflatable)
-            if -code - 1 < feeds[partition].knownTop { hole(partition, top: -code - 1) }
-        case (.live, .integer(RedisScripts.Answer.fenced)): fenced()
-        case (.script, _): sha = reply.string
-        case (.top(let partition), .array(let entries)): foundTop(partition, entries)
-        case (.demand, .array(let pairs)): foundDemand(pairs)
-        case (.reply, .integer(0)): counters.add(\.droppedReplies)
-        default: break
-        }
-    }
-
-    private func took(_ partition: Int, _ sequence: Int64, _ generation: UInt32, _ code: Int64) {
-        switch code {
-        case RedisScripts.Answer.done, RedisScripts.Answer.duplicate:
-            counters.add(code == RedisScripts.Answer.done ? \.appended : \.duplicates)
-            feeds[partition].confirmed(sequence, generation: generation)
-            pump(partition)
-        case RedisScripts.Answer.fenced: fenced()
-        default:
-            guard generation == feeds[partition].generation else { return }
-            hole(partition, top: -code - 1)
-        }
-    }
-
-    private func hole(_ partition: Int, top: Int64) {
-        counters.add(\.holes)
-        cause = "the log of partition \(partition) lacks messages after \(top)"
-        accept(partition, top, isOtherEpoch: false)
-    }
-
-    private func foundTop(_ partition: Int, _ entries: [RedisReply]) {
-        let entry = entries.first?.elements
-        let top = entry?.first?.string.flatMap { Int64($0.prefix { $0 != "-" }) } ?? 0
-        let text = entry?.last?.elements?.last?.bytes
-        let isOtherEpoch = text.flatMap { EnvelopeHeader($0)?.epoch }.map { $0 != epoch } ?? false
-        let feed = feeds[partition]
-        // A regular look: all is well while the log ends where the last answer said.
-        if feed.isOnline, top == feed.knownTop { return }
-        if feed.isOnline, top < feed.knownTop { counters.add(\.holes) }
-        accept(partition, top, isOtherEpoch: isOtherEpoch)
-    }
-
-    private func accept(_ partition: Int, _ top: Int64, isOtherEpoch: Bool) {
-        switch feeds[partition].foundTop(top, isOtherEpoch: isOtherEpoch) {
-        case .accepted:
-            aheadTold.remove(partition)
-            pump(partition)
-        case .ahead(let sequences): beAhead(partition, sequences)
-        }
-    }
-
-    /// The bus has messages that our commit log hasn't: it lost its end. A new epoch ends this, seen at a later look.
-    private func beAhead(_ partition: Int, _ sequences: ClosedRange<Int64>) {
-        let text = "the bus holds messages of epoch \(epoch) that the commit log doesn't: it needs a new epoch"
-        if aheadTold.insert(partition).inserted { lose(partition, sequences, text) }
-        cause = text
-        readLogEnd { [self] epoch, last in
-            if epoch != self.epoch { beginEpoch(epoch, last) }
-        }
-    }
-
-    /// The commit log began anew: so do the feeds.
-    private func beginEpoch(_ epoch: String, _ last: [Int64]) {
-        self.epoch = epoch
-        aheadTold = []
-        for partition in 0..<16 {
-            feeds[partition] = PartitionFeed(limits: feedLimits)
-            feeds[partition].began(at: last[partition])
-        }
-        askTops()
-        // What the old feeds took for known is in the commit log by now.
-        readLogEnd { [self] _, last in
-            for partition in 0..<16 {
-                feeds[partition].spilled(upTo: last[partition])
-                pump(partition)
-            }
-            endTurn()
-        }
-    }
-
-    private func fenced() {
-        counters.add(\.fenced)
-        isFenced = true
-        cause = "another engine with a higher fencing token writes to this bus"
-        for partition in feeds.indices { feeds[partition].wentOffline() }
-    }
-
-    private func refused(_ tag: Tag, _ error: String) {
-        counters.add(\.serverErrors)
-        cause = "server: \(error)"
-        switch tag {
-        case .durable(let partition, _, _), .top(let partition): feeds[partition].wentOffline()
-        case .live: dropLive()
-        case .reply: counters.add(\.droppedReplies)
-        case .script, .demand, .upkeep: break
-        }
-        switch RedisReply.code(of: error) {
-        case "NOSCRIPT":
-            guard sha != nil else { return }
-            sha = nil
-            send(.script, ["SCRIPT", "LOAD", RedisScripts.append])
-            askTops()
-        case "READONLY", "LOADING", "MASTERDOWN": connection?.restart(cause)
-        default: break
-        }
-    }
-
-    // MARK: State
-
-    /// Ends a turn: writes what it brought, and says how the bus is.
-    func endTurn() {
-        connection?.flush()
-        refreshState()
-    }
-
-    private func refreshState() {
-        guard let connection, connection.isReady, !isFenced else { return report(.down) }
-        if let moment = repeatAfter {
-            report(.degraded)
-            guard SystemClock.monotonicNanos() >= moment else { return }
-            repeatAfter = nil
-        }
-        let isWhole = sha != nil && !feeds.contains { $0.isBehind }
-        report(isWhole ? .up : .degraded)
-    }
-
-    /// Tells a change; while down, another cause as well.
-    private func report(_ state: FeedState) {
-        guard state != reported || (state == .down && cause != reportedCause) else { return }
-        reported = state
-        reportedCause = cause
-        engine?.busChanged(to: state, cause: state == .up ? "the log is complete" : cause)
-    }
-
-    // MARK: Demand
-
-    private func pollDemand() {
-        let now = SystemClock.wall().nanos / 1_000_000
-        if demand.expire(nowMillis: now) { engine?.demanded(demand.channels) }
-        guard let connection, connection.isReady else { return }
-        let limit = String(options.limits.wantedMax)
-        send(
-            .demand,
-            ["ZRANGEBYSCORE", RedisKey.want, "(\(now)", "+inf", "WITHSCORES", "LIMIT", "0", limit]
-        )
-        send(.upkeep, ["ZREMRANGEBYSCORE", RedisKey.want, "-inf", String(now - 10_000)])
-        connection.flush()
-    }
-
-    private func foundDemand(_ pairs: [RedisReply]) {
-        let now = SystemClock.wall().nanos / 1_000_000
-        var isNew = false
-        for index in stride(from: 0, to: pairs.count - 1, by: 2) {
-            guard let channel = pairs[index].string.flatMap({ Channel($0) }),
-                let until = pairs[index + 1].string.flatMap({ Double($0) }).flatMap({ Int64(exactly: $0.rounded()) })
-            else {
-                counters.add(\.malformed)
-                continue
-            }
-            // A sender whose clock is far ahead can't be wanted for ever.
-            switch demand.want(channel, untilMillis: min(until, now + 2 * options.limits.wantMillis)) {
-            case .some(let new): isNew = isNew || new
-            case .none: counters.add(\.overLimit)
-            }
-        }
-        if isNew { engine?.demanded(demand.channels) }
     }
 }

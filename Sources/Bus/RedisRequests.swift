@@ -9,6 +9,7 @@ final class RedisRequests {
 
     private struct Asker {
         let id: Int
+        let timer: TimerHandle
         let done: (Result<[UInt8], BusError>) -> Void
     }
 
@@ -57,10 +58,13 @@ final class RedisRequests {
 
     func stop() {
         isRunning = false
-        connection?.stop()
+        for answered in connection?.stop() ?? [] { answered(nil) }
         let open = askers.values.flatMap { $0 }
         askers = [:]
-        for asker in open { asker.done(.failure(unavailable)) }
+        for asker in open {
+            asker.timer.cancel()
+            asker.done(.failure(unavailable))
+        }
     }
 
     private var unavailable: BusError { BusError(.unavailable, "Redis at \(options.url) isn't connected") }
@@ -99,7 +103,7 @@ final class RedisRequests {
         let failure = Lock<BusError?>(nil)
         let unavailable = unavailable
         for channel in channels {
-            ask(["HGETALL", RedisKey.state(channel.partition, channel.name)]) { [counters] reply in
+            ask(["HGETALL", RedisKey.states[channel.partition] + channel.name]) { [counters] reply in
                 if let error = Self.failure(reply, unavailable, counters) { failure.withLock { $0 = error } }
                 let state = HotState(of: channel, fields: reply?.elements ?? [])
                 let all = collected.withLock { all in
@@ -120,7 +124,7 @@ final class RedisRequests {
         _ done: @escaping @Sendable (Result<[LogEntry], BusError>) -> Void
     ) {
         let unavailable = unavailable
-        let command = ["XRANGE", RedisKey.log(partition), "\(from)-0", "+", "COUNT", String(limit)]
+        let command = ["XRANGE", RedisKey.logs[partition], "\(from)-0", "+", "COUNT", String(limit)]
         ask(command) { [counters] reply in
             if let error = Self.failure(reply, unavailable, counters) { return done(.failure(error)) }
             let entries = (reply?.elements ?? []).compactMap { LogEntry(reply: $0) }
@@ -176,8 +180,7 @@ final class RedisRequests {
         nextAsker += 1
         asking += 1
         let asker = nextAsker
-        askers[command.id, default: []].append(Asker(id: asker, done: done))
-        loop.schedule(after: options.limits.replyMillis * 1_000_000) { [weak self] in
+        let timer = loop.schedule(after: options.limits.replyMillis * 1_000_000) { [weak self] in
             guard let self else { return }
             let millis = options.limits.replyMillis
             end(
@@ -186,6 +189,7 @@ final class RedisRequests {
                 .failure(BusError(.timedOut, "no answer to command \(command.id) within \(millis) ms"))
             )
         }
+        askers[command.id, default: []].append(Asker(id: asker, timer: timer, done: done))
         // The answer is listened for before the command is there.
         subscriber.subscribe([RedisKey.reply(command.id)]) { [weak self] result in
             switch result {
@@ -231,6 +235,7 @@ final class RedisRequests {
             askers[id] = nil
             subscriber?.unsubscribe([RedisKey.reply(id)])
         }
+        ended.timer.cancel()
         ended.done(result)
     }
 }

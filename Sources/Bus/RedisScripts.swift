@@ -7,8 +7,9 @@ enum RedisScripts {
         static let fenced: Int64 = 3
     }
 
-    /// Appends a durable message to its partition's log, sets the hot state and publishes, or does so with a
-    /// conflatable message or a state without the log. Atomic; all keys in one slot.
+    /// Appends a durable message to its partition's log, sets the hot state and publishes, at once.
+    ///
+    /// A conflatable message or a state goes the same way without the log. All keys are in one slot.
     ///
     /// - KEYS: log, hot state.
     /// - ARGV 1 mode: `d` durable, `r` durable from the commit log (the hot state may include it already), `q` like `r`

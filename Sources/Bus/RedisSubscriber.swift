@@ -7,6 +7,7 @@ final class RedisSubscriber {
     private struct Waiter {
         let id: Int
         var names: Set<String>
+        let timer: TimerHandle
         let done: (Result<Void, BusError>) -> Void
     }
 
@@ -65,7 +66,10 @@ final class RedisSubscriber {
         subscriber = nil
         let open = waiters
         waiters = []
-        for waiter in open { waiter.done(.failure(BusError(.unavailable, "the bus is stopped"))) }
+        for waiter in open {
+            waiter.timer.cancel()
+            waiter.done(.failure(BusError(.unavailable, "the bus is stopped")))
+        }
     }
 
     // MARK: Requests
@@ -86,8 +90,8 @@ final class RedisSubscriber {
         guard !open.isEmpty else { return done(.success(())) }
         nextWaiter += 1
         let id = nextWaiter
-        waiters.append(Waiter(id: id, names: open, done: done))
-        loop.schedule(after: options.limits.replyMillis * 1_000_000) { [weak self] in self?.timeOut(id) }
+        let timer = loop.schedule(after: options.limits.replyMillis * 1_000_000) { [weak self] in self?.timeOut(id) }
+        waiters.append(Waiter(id: id, names: open, timer: timer, done: done))
     }
 
     func unsubscribe(_ names: [String]) {
@@ -164,7 +168,10 @@ final class RedisSubscriber {
             if waiters[index].names.isEmpty { done.append(waiters.remove(at: index)) }
         }
         settle()
-        for waiter in done { waiter.done(.success(())) }
+        for waiter in done {
+            waiter.timer.cancel()
+            waiter.done(.success(()))
+        }
     }
 
     /// Tells the interruption once everything is delivered again.

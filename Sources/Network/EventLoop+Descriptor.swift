@@ -41,7 +41,7 @@ package final class DescriptorWatch {
         check(uv_poll_start(poll, wanted, striketapeDescriptorReady), "uv_poll_start")
     }
 
-    /// Ends it; nothing is called afterwards. Idempotent.
+    /// Ends it; nothing is called afterwards; idempotent.
     package func close() {
         guard isOpen else { return }
         loop.preconditionCurrent()

@@ -5,14 +5,19 @@ import Testing
 
 /// A Redis of one test: own port, own folder, nothing kept; ended by `stop`.
 final class RedisServer: Sendable {
-    static let program = "/usr/bin/redis-server"
-
     /// Whether Redis is installed; says so where it isn't.
     static let isInstalled: Bool = {
-        let isThere = FileManager.default.isExecutableFile(atPath: program)
-        if !isThere { print("Redis tests skipped: \(program) is not installed") }
+        let isThere = program("redis-server") != nil && program("redis-cli") != nil
+        if !isThere { print("Redis tests skipped: redis-server or redis-cli is not in PATH") }
         return isThere
     }()
+
+    /// Where a program is.
+    private static func program(_ name: String) -> URL? {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+            .map { URL(fileURLWithPath: String($0)).appendingPathComponent(name) }
+            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    }
 
     let port: UInt16
     private let folder: URL
@@ -22,6 +27,7 @@ final class RedisServer: Sendable {
     /// Starts a server.
     ///
     /// - Parameter arguments: further settings.
+    /// - Throws: where it can't be started.
     init(_ arguments: [String] = []) async throws {
         port = try Self.freePort()
         self.arguments = arguments
@@ -37,7 +43,7 @@ final class RedisServer: Sendable {
     /// Starts the process (again).
     func start() throws {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.program)
+        process.executableURL = Self.program("redis-server")
         process.arguments =
             [
                 "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder.path,
@@ -81,7 +87,7 @@ final class RedisServer: Sendable {
     @discardableResult
     func command(_ arguments: [String], user: String? = nil, password: String? = nil) throws -> String {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-cli")
+        process.executableURL = Self.program("redis-cli")
         var login: [String] = []
         if let user { login += ["--user", user] }
         if let password { login += ["--pass", password, "--no-auth-warning"] }
