@@ -42,7 +42,9 @@ let package = Package(
         // Level 7
         .target(
             name: "Console",
-            resources: ["index.html", "app.css", "app.js", "icon.svg"].map { .embedInCode($0) },
+            resources: ["index.html", "app.css", "app.js", "base.js", "net.js", "view.js", "icon.svg"].map {
+                .embedInCode($0)
+            },
             swiftSettings: strict
         ),
         library("Gateway", ["Primitives", "MarketData", "Wire", "Bus", "Network", "Console"]),

@@ -19,6 +19,7 @@ extension ServerTests {
             try await withGateway { bench in
                 for (path, type) in [
                     ("/", "text/html"), ("/app.css", "text/css"), ("/app.js", "text/javascript"),
+                    ("/base.js", "text/javascript"), ("/net.js", "text/javascript"), ("/view.js", "text/javascript"),
                     ("/icon.svg", "image/svg+xml"),
                 ] {
                     let answer = try await bench.http("GET", path)
