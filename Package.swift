@@ -70,7 +70,9 @@ let package = Package(
         // Level 7
         .target(
             name: "Console",
-            resources: [.embedInCode("index.html"), .embedInCode("app.css"), .embedInCode("app.js")],
+            resources: ["index.html", "app.css", "app.js", "base.js", "net.js", "view.js", "icon.svg"].map {
+                .embedInCode($0)
+            },
             swiftSettings: strict
         ),
         library("Gateway", ["Bus", "Console", "MarketData", "Network", "Primitives", "Wire"]),

@@ -10,6 +10,14 @@ package enum ConsoleFiles {
     package static let all = [
         File(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
         File(path: "/app.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.app_css),
-        File(path: "/app.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.app_js),
+        script("/app.js", PackageResources.app_js),
+        script("/base.js", PackageResources.base_js),
+        script("/net.js", PackageResources.net_js),
+        script("/view.js", PackageResources.view_js),
+        File(path: "/icon.svg", contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
     ]
+
+    private static func script(_ path: String, _ bytes: [UInt8]) -> File {
+        File(path: path, contentType: "text/javascript; charset=utf-8", bytes: bytes)
+    }
 }

@@ -1,6 +1,8 @@
 package import Network
 
-/// Who may speak to the public listener: exact lists of hosts and origins, and the API key. Pure.
+/// Who may speak to the public listener: exact lists of hosts and origins, and the API key.
+///
+/// Pure.
 package struct AccessPolicy: Sendable {
     package enum Verdict: Sendable, Equatable {
         case fine
@@ -12,7 +14,7 @@ package struct AccessPolicy: Sendable {
     private let origins: Set<String>
     private let key: [UInt8]?
 
-    /// - Parameter port: the bound one.
+    /// Takes the lists, or makes the default ones of the port that is bound.
     package init(_ configuration: GatewayConfiguration, port: Int) {
         let names = configuration.allowedHosts ?? ["127.0.0.1:\(port)", "localhost:\(port)", "[::1]:\(port)"]
         hosts = Set(names.map { $0.lowercased() })

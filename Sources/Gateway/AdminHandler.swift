@@ -3,7 +3,9 @@ internal import Network
 internal import Primitives
 internal import Wire
 
-/// The admin listener: alive, ready, metrics. Loop thread only.
+/// The admin listener: alive, ready, metrics.
+///
+/// Loop thread only.
 final class AdminHandler: WebServerHandler {
     private unowned let core: GatewayCore
 

@@ -16,7 +16,7 @@ struct ChannelEncoder {
 
     /// The messages that bring a subscriber from `from` to the value's stamp.
     ///
-    /// - Parameter own: the run that messages made here are numbered in; nil where the engine's numbers go on.
+    /// `own` is the run that messages made here are numbered in; nil where the engine's numbers go on.
     mutating func messages(
         since from: Int64,
         of feed: ChannelFeed,

@@ -80,7 +80,7 @@ struct ChannelFeed {
 
     /// Takes a message from the bus.
     ///
-    /// - Parameter isOlder: it came before the state that was read last was asked for.
+    /// `isOlder`: it came before the state that was read last was asked for.
     mutating func received(_ message: ReceivedMessage, _ limits: HubLimits, isOlder: Bool = false) -> Received {
         guard phase == .live else { return hold(message, limits) }
         let header = message.header
@@ -201,16 +201,18 @@ struct ChannelFeed {
             phase = .live
             attempts += 1
         }
-        let state = state ?? HotState(
-            channel: channel,
-            epoch: epoch.isEmpty || offset > 0 ? "" : epoch,
-            offset: 0,
-            run: "",
-            revision: 0,
-            n: n,
-            time: time.nanos,
-            parts: [:]
-        )
+        let state =
+            state
+            ?? HotState(
+                channel: channel,
+                epoch: epoch.isEmpty || offset > 0 ? "" : epoch,
+                offset: 0,
+                run: "",
+                revision: 0,
+                n: n,
+                time: time.nanos,
+                parts: [:]
+            )
         joined.held = held
         joined.olderCount = min(heldWhenAsked, held.count)
         joined.hasDropped = hasDropped
@@ -233,7 +235,8 @@ struct ChannelFeed {
 
     /// The offset just before the first held message that continues at or before `end`; nil where there is none.
     private func firstHeld(in epoch: String, above offset: Int64, before end: Int64) -> Int64? {
-        let first = held.lazy.filter { $0.header.epoch == epoch }.compactMap(\.header.offset).filter { $0 > offset }.min()
+        let first = held.lazy.filter { $0.header.epoch == epoch }.compactMap(\.header.offset).filter { $0 > offset }
+            .min()
         guard let first, first <= end + 1 || attempts >= Self.attemptsMax else { return nil }
         return first - 1
     }

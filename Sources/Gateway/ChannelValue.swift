@@ -73,7 +73,7 @@ struct ChannelValue {
 
     /// Takes a whole value as read from the bus; what is no longer there becomes null.
     ///
-    /// - Parameter kept: a type that keeps what the state doesn't have.
+    /// Type `kept` keeps what the state doesn't have.
     /// - Returns: whether a field changed.
     mutating func replace(with state: HotStateParts, keeping kept: MessageType? = nil) -> Bool {
         var changed = false

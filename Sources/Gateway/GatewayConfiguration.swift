@@ -1,23 +1,24 @@
 /// What a gateway needs to know; Application maps the configuration file to it.
 package struct GatewayConfiguration: Sendable {
-    /// The public listener: page, API, WebSocket. Port 0 takes a free one.
+    /// The public listener: page, API, WebSocket; port 0 takes a free one.
     package var host = "127.0.0.1"
     package var port = 8700
-    /// The admin listener; nil for none. It has no key: loopback only.
+    /// The admin listener, nil for none; it has no key, so loopback only.
     package var adminHost = "127.0.0.1"
     package var adminPort: Int? = 8701
-    /// Needed to bind to anything but loopback. Nil or empty: every (loopback) caller is `localUser`.
+    /// Needed to bind to anything but loopback; nil or empty: every (loopback) caller is `localUser`.
     package var apiKey: String?
     /// Who a caller is, with the key or without one.
     package var localUser = "local"
     /// `Host` headers that are answered, without regard to case; nil: loopback names with the listener's port.
     package var allowedHosts: [String]?
-    /// `Origin` headers that are answered; nil: `http://` before each allowed host. A request without one isn't a
-    /// browser's, and is.
+    /// `Origin` headers that are answered; nil: `http://` before each allowed host.
+    ///
+    /// A request without one isn't a browser's, and is answered.
     package var allowedOrigins: [String]?
-    /// The served symbols; another one's channel is unknown. Empty: any.
+    /// The served symbols, empty: any; another one's channel is unknown.
     package var symbols: [String] = []
-    /// 0: whatever a turn of the loop brought goes out at its end. Otherwise at most this often.
+    /// At most this often goes out what waits; 0: at the end of each turn of the loop.
     package var flushMillis: Int64 = 0
     package var limits = HubLimits()
     /// WebSocket messages and API requests of one address within a second.

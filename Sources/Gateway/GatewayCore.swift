@@ -220,7 +220,10 @@ final class GatewayCore: @unchecked Sendable {
     private func closeTooSlow() {
         for (id, code) in hub.takeClosing() {
             guard let session = sessions[id] else { continue }
-            seams.log("subscriber_closed", [("code", String(code.rawValue)), ("peer", session.connection.request.peer)])
+            seams.log(
+                "subscriber_closed",
+                [("code", String(code.rawValue)), ("peer", session.connection.request.peer)]
+            )
             close(session, code)
         }
     }

@@ -95,7 +95,11 @@ extension Hub {
         channels[index].isReadUnderWay = true
         channels[index].feed.askedForState()
         let channel = channels[index].feed.channel
-        if channels[index].feed.phase == .joining { requests.join.append(channel) } else { requests.read.append(channel) }
+        if channels[index].feed.phase == .joining {
+            requests.join.append(channel)
+        } else {
+            requests.read.append(channel)
+        }
     }
 
     // MARK: States
@@ -153,7 +157,9 @@ extension Hub {
     private mutating func tell(_ gap: (from: Int64, to: Int64?), _ index: Int32) {
         let feed = channels[index].feed
         for subscriber in channels[index].subscribers where !subscriptions[subscriber].isFresh {
-            let from = gap.to == nil ? subscriptions[subscriber].offset + 1 : max(gap.from, subscriptions[subscriber].offset + 1)
+            let from =
+                gap.to == nil
+                ? subscriptions[subscriber].offset + 1 : max(gap.from, subscriptions[subscriber].offset + 1)
             if let to = gap.to, to < from { continue }
             subscriptions[subscriber].offset = feed.offset
             counters.gapsSent += 1
@@ -204,7 +210,13 @@ extension Hub {
         object.field("since", since, to: &payload)
         object.field("reason", cause, to: &payload)
         object.end(&payload)
-        channels[index].feed.value.apply(.health, [("bus", payload)], revision: 0, n: channels[index].feed.n, time: since)
+        channels[index].feed.value.apply(
+            .health,
+            [("bus", payload)],
+            revision: 0,
+            n: channels[index].feed.n,
+            time: since
+        )
         let feed = channels[index].feed
         var text: [UInt8] = []
         Envelope.encode(

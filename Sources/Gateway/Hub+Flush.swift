@@ -15,7 +15,7 @@ extension Hub {
     ///
     /// Durable messages, gaps and answers first, in their order; then snapshots; then the newest conflatable fields. A
     /// frame ends with the message that reaches `frameBytes`.
-    /// - Parameter wall: the time for latency stamps.
+    /// `wall` is the time for latency stamps.
     package mutating func flush(_ id: ConnectionID, now: Int64, wall: Instant, into out: inout [UInt8]) -> FlushResult {
         guard let connection = connections[id.index, id.generation], !connection.isClosing else { return .nothing }
         var frame = Frame(start: out.count, limit: limits.frameBytes, wall: wall)

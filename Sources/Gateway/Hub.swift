@@ -92,7 +92,10 @@ package struct Hub: ~Copyable {
     package var counters = HubCounters()
     let access: ChannelAccess
 
+    /// Makes a hub without subscribers.
+    ///
     /// - Parameters:
+    ///   - limits: how much it keeps.
     ///   - run: unique to this start.
     ///   - symbols: the served symbols; a `symbol` or `bands` channel of another is unknown. nil: any.
     package init(limits: HubLimits = HubLimits(), run: String, symbols: Set<String>? = nil) {

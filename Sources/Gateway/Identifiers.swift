@@ -13,16 +13,16 @@ enum Base62 {
 }
 
 /// Names that this gateway gives.
-enum Identifiers {
+package enum Identifiers {
     /// A plan's: 95 random bits, so that it can't be guessed.
-    static func plan() -> String { "p_" + Base62.random(16) }
+    package static func plan() -> String { "p_" + Base62.random(16) }
 
     static func request() -> String { Base62.random(12) }
 
     static func command() -> String { "c_" + Base62.random(16) }
 
     /// Whether a text can be a plan's id: as it stands in a channel's name.
-    static func isPlan(_ text: String) -> Bool {
+    package static func isPlan(_ text: String) -> Bool {
         (1...70).contains(text.utf8.count)
             && text.utf8.allSatisfy { Base62.isDigit($0) || [0x2D, 0x5F].contains($0) }
     }
@@ -31,23 +31,23 @@ enum Identifiers {
 /// The plan ids given to idempotency keys, so that a repeated request is the same command, byte for byte.
 ///
 /// The newest `limit` keys; older ones are forgotten, and a repeated request with such a key is refused as a conflict.
-struct IdempotencyTable {
-    static let keyBytesMax = 64
+package struct IdempotencyTable: Sendable {
+    package static let keyBytesMax = 64
 
     private var ids: [String: String] = [:]
     private var order: [String] = []
     private var first = 0
     private let limit: Int
 
-    init(limit: Int = 4_096) { self.limit = limit }
+    package init(limit: Int = 4_096) { self.limit = limit }
 
-    static func isKey(_ text: String) -> Bool {
+    package static func isKey(_ text: String) -> Bool {
         (1...keyBytesMax).contains(text.utf8.count)
             && text.utf8.allSatisfy { Base62.isDigit($0) || [0x2D, 0x2E, 0x5F].contains($0) }
     }
 
     /// The plan id of an owner's key, `make` at its first use.
-    mutating func planID(owner: String, key: String, make: () -> String) -> String {
+    package mutating func planID(owner: String, key: String, make: () -> String) -> String {
         let place = "\(owner)/\(key)"
         if let known = ids[place] { return known }
         let id = make()

@@ -61,9 +61,8 @@ struct PlanDeriver {
 
     /// The derived fields' texts, in the order of the wire.
     ///
-    /// - Parameters:
-    ///   - prices: the value of the plan's price channel.
-    ///   - receivedAt: when that channel last brought a message, on the clock of `now`.
+    /// `prices` is the value of the plan's price channel, `receivedAt` when that channel last brought a message, on the
+    /// clock of `now`.
     static func derive(
         _ view: PlanView,
         prices: ChannelValue?,

@@ -3,7 +3,9 @@ internal import Network
 internal import Primitives
 internal import Wire
 
-/// The public listener: pages, API, WebSockets. Loop thread only.
+/// The public listener: pages, API, WebSockets.
+///
+/// Loop thread only.
 final class PublicHandler: WebServerHandler {
     private unowned let core: GatewayCore
 

@@ -2,19 +2,19 @@
 ///
 /// Two fixed windows and the share of the older one that is still inside: exact to within one window's unevenness, 32
 /// bytes a caller. (The library's own limits are not compiled in.)
-struct SlidingWindow {
-    private struct Count {
+package struct SlidingWindow: Sendable {
+    private struct Count: Sendable {
         var window: Int64
         var now: Int32
         var before: Int32
     }
 
-    let limit: Int
-    let nanos: Int64
+    package let limit: Int
+    package let nanos: Int64
     private let callersMax: Int
     private var counts: [String: Count] = [:]
 
-    init(limit: Int, nanos: Int64, callersMax: Int = 65_536) {
+    package init(limit: Int, nanos: Int64, callersMax: Int = 65_536) {
         self.limit = limit
         self.nanos = nanos
         self.callersMax = callersMax
@@ -23,7 +23,7 @@ struct SlidingWindow {
     /// Counts one event of a caller.
     ///
     /// - Returns: false where it is one too many; it isn't counted then. A new caller beyond `callersMax` is refused.
-    mutating func allows(_ caller: String, now: Int64) -> Bool {
+    package mutating func allows(_ caller: String, now: Int64) -> Bool {
         let window = now / nanos
         guard var count = counts[caller] else {
             if counts.count >= callersMax { sweep(now: now) }
@@ -47,7 +47,7 @@ struct SlidingWindow {
     }
 
     /// Forgets who was not heard of for two windows; every few seconds.
-    mutating func sweep(now: Int64) {
+    package mutating func sweep(now: Int64) {
         let window = now / nanos
         counts = counts.filter { window - $0.value.window <= 1 }
     }

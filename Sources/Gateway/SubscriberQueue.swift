@@ -1,4 +1,3 @@
-
 /// What waits for one subscriber in order: answers, gaps and durable messages.
 ///
 /// Durable messages are references to texts that all subscribers share. Conflatable fields and snapshots don't stand

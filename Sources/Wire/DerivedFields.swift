@@ -8,7 +8,7 @@ package struct SymbolValues: Sendable, Equatable {
     package var mid: Price?
     package var vwap: Double?
     package var sigma: Double?
-    /// Name and price of each band that is known: `vwap`, `up1`, `dn1`, …
+    /// Name and price of each band that is known, in the order of `bandNames`.
     package var bands: [(name: String, price: Double)]
     /// How old the prices are.
     package var ageMillis: Int64?

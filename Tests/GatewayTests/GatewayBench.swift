@@ -31,7 +31,8 @@ final class GatewayBench: Sendable {
         engine = FakeEngine(bus)
         var seams = GatewaySeams()
         let logged = logged
-        seams.log = { event, fields in logged.add("\(event) \(fields.map { "\($0.0)=\($0.1)" }.joined(separator: " "))") }
+        seams.log = { event, fields in logged.add("\(event) \(fields.map { "\($0.0)=\($0.1)" }.joined(separator: " "))")
+        }
         seams.metrics = { Array("# TYPE striketape_test gauge\nstriketape_test 1\n".utf8) }
         seams.dependencies = { [Dependency(name: "engine", isReady: true, detail: "test")] }
         gateway = Gateway(configuration: configuration, bus: bus, loop: loop, seams: seams)
@@ -40,7 +41,12 @@ final class GatewayBench: Sendable {
         bus.start(engine: engine, subscriber: gateway)
     }
 
-    func http(_ method: String, _ path: String, _ body: String = "", _ headers: [(String, String)] = []) async throws
+    func http(
+        _ method: String,
+        _ path: String,
+        _ body: String = "",
+        _ headers: [(String, String)] = []
+    ) async throws
         -> HTTPClient.Answer
     {
         var client = HTTPClient(host: "127.0.0.1", port: port)
@@ -54,6 +60,7 @@ final class GatewayBench: Sendable {
         return try loop.sync {
             var options = WebSocketClientOptions(url: try WebSocketURL("ws://127.0.0.1:\(port)\(path)"))
             options.subprotocol = "striketape.v1"
+            options.outboxBytesMax = 16 << 20
             options.headers = headers.map { (name: $0.0, value: $0.1) }
             return Subscriber(loop: loop, options: options)
         }
@@ -279,7 +286,20 @@ final class FakeEngine: BusEngine, Sendable {
             state.commands.append(command)
             return Self.answer(command, &state.plans)
         }
+        if command.operation == .create, let id = (try? JSONParser.parse(command.body))?["id"]?.string {
+            let plan = state.withLock { $0.plans[id] }
+            if let plan { publishNew(plan, id) }
+        }
         bus.reply(to: command.id, payload: Array(reply.utf8))
+    }
+
+    private func publishNew(_ plan: JSONValue, _ id: String) {
+        let payload = """
+            {"plan":\(Self.text(plan)),"state":"armed","stop":\(Self.text(plan["stop"]?["price"] ?? .null)),"filled":0,\
+            "hits":[],"blind":false,"derived":{}}
+            """
+        publish(Channel(.plan, id), .snapshot, .state, payload)
+        publish(Channel(.plans, "local"), .status, .durable, #"{"plan":"\#(id)","state":"armed","version":1}"#)
     }
 
     private static func answer(_ command: Command, _ plans: inout [String: JSONValue]) -> String {
@@ -291,6 +311,10 @@ final class FakeEngine: BusEngine, Sendable {
         case .create:
             guard body["entry"] != nil else {
                 return #"{"ok":false,"code":"invalid","problems":[{"field":"entry","message":"needed"}]}"#
+            }
+            guard body["stop"]?["price"]?.micros != nil else {
+                let problem = #"{"field":"stop.price","message":"expected a price"}"#
+                return #"{"ok":false,"code":"invalid","problems":[\#(problem),{"field":"sessions","message":"none"}]}"#
             }
             let plan = JSONValue.object(members + [("owner", .string(command.owner)), ("version", .number("1"))])
             plans[id] = plan

@@ -41,10 +41,20 @@ import Wire
             case 0..<6:
                 let field = pick(["last", "bid", "ask"])
                 let price = Int.random(in: 90...110, using: &random)
-                world.conflatable(Channel(.symbol, pick(HubRandomTests.symbols)), .tick, [(field, "\(price)")], lost: lost)
+                world.conflatable(
+                    Channel(.symbol, pick(HubRandomTests.symbols)),
+                    .tick,
+                    [(field, "\(price)")],
+                    lost: lost
+                )
             case 6..<8: hit(pick(HubRandomTests.plans), lost: lost)
             case 8:
-                world.conflatable(Channel(.plan, pick(HubRandomTests.plans)), .delta, [("maeR", "\(world.n)")], lost: lost)
+                world.conflatable(
+                    Channel(.plan, pick(HubRandomTests.plans)),
+                    .delta,
+                    [("maeR", "\(world.n)")],
+                    lost: lost
+                )
             default: world.durable(Channel(.plans, "local"), .hit, [("n", "\(world.n)")], lost: lost)
             }
         }
@@ -84,7 +94,10 @@ import Wire
         private mutating func subscribe() {
             let channel = pick(HubRandomTests.channels)
             let rate: Double? = Int.random(in: 0..<3, using: &random) == 0 ? 10 : nil
-            world.subscribe(clients[Int.random(in: 0..<3, using: &random)], [ChannelRequest(name: channel.name, maxRate: rate)])
+            world.subscribe(
+                clients[Int.random(in: 0..<3, using: &random)],
+                [ChannelRequest(name: channel.name, maxRate: rate)]
+            )
         }
 
         private mutating func unsubscribe() {
@@ -157,7 +170,9 @@ import Wire
 
     private func check(_ world: borrowing HubWorld, _ client: TestClient, _ channel: Channel, _ seed: Int) {
         guard world.hub.isSubscribed(client.id, to: channel), let truth = world.truths[channel] else { return }
-        let place = Comment(rawValue: "seed \(seed), \(channel), \(client.log.filter { $0.contains(channel.name) }.suffix(15))")
+        let place = Comment(
+            rawValue: "seed \(seed), \(channel), \(client.log.filter { $0.contains(channel.name) }.suffix(15))"
+        )
         #expect(client.epochs[channel] == truth.state.epoch, place)
         #expect(client.offsets[channel] == truth.state.offset, place)
         switch channel.kind {

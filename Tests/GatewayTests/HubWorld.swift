@@ -84,7 +84,8 @@ struct HubWorld: ~Copyable {
         truths[channel] = Truth(state: state)
     }
 
-    mutating func conflatable(_ channel: Channel, _ type: MessageType, _ fields: [(String, String)], lost: Bool = false) {
+    mutating func conflatable(_ channel: Channel, _ type: MessageType, _ fields: [(String, String)], lost: Bool = false)
+    {
         open(channel)
         n += 1
         guard var truth = truths[channel] else { return }

@@ -19,9 +19,7 @@ package struct PlanClient: Sendable {
 
     private let http: HTTPClient
 
-    /// - Parameters:
-    ///   - url: `http://host:port` of the gateway.
-    ///   - key: the API key, where one is needed.
+    /// Takes `http://host:port` of the gateway, and the API key where one is needed.
     package init(url: String, key: String? = nil) throws {
         var http = try HTTPClient(url: url)
         if let key { http.headers.append(("Authorization", "Bearer \(key)")) }

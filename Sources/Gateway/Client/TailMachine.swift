@@ -1,6 +1,8 @@
 package import Wire
 
-/// What a subscriber of a gateway does that goes on by itself: subscribe, drop what it knows, connect again. Pure.
+/// A subscriber of a gateway that goes on by itself: subscribes, drops what it knows, connects again.
+///
+/// Pure.
 package struct TailMachine: Sendable {
     /// What is shown.
     package enum Event: Sendable, Equatable {
@@ -124,9 +126,8 @@ package struct TailMachine: Sendable {
 
     /// The connection ended, or didn't come to be.
     ///
-    /// - Parameters:
-    ///   - code: the close code; nil where there was no connection.
-    ///   - jitter: 0 to 1, from the shell: not all clients come back at once.
+    /// `code` is nil where there was no connection; `jitter` is 0 to 1, from the shell: not all clients come back at
+    /// once.
     package mutating func ended(code: UInt16?, reason: String, jitter: Double) -> Next {
         isAgain = isAgain || !places.isEmpty
         if let code, let known = CloseCode(rawValue: code), [.unauthorised, .unknownPath, .badFrame].contains(known) {

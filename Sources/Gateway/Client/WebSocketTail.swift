@@ -13,7 +13,10 @@ package final class WebSocketTail: WebSocketClientHandler, @unchecked Sendable {
     private var client: WebSocketClient?
     private var isStopped = false
 
+    /// Makes a follower that doesn't follow yet.
+    ///
     /// - Parameters:
+    ///   - loop: where it runs.
     ///   - url: the gateway's `/ws`.
     ///   - channels: what to follow.
     ///   - token: the API key, where one is needed.
