@@ -57,7 +57,7 @@ struct Door: ~Copyable {
         decoded.removeAll()
         decoder.decode(frame, symbols: &symbols, into: &decoded)
         counters.frames += 1
-        let stamp = clock == .wall ? received : latestEventTime(else: received)
+        let stamp = clock == .wall ? received : latestEventTime
         if let line = numbering.advance(to: stamp) { insertClock(line) }
         if let n { numbering.resume(at: n) }
         recorder?.record(frame: frame, of: source, n: numbering.next, received: numbering.received)
@@ -89,7 +89,7 @@ struct Door: ~Copyable {
 
     /// Takes a feed's (or the bus's) new state.
     mutating func feedChanged(_ name: String, to state: FeedState, cause: String, at received: Instant, n: Ordinal?) {
-        if let line = numbering.advance(to: clock == .wall ? received : numbering.received) { insertClock(line) }
+        if let line = numbering.advance(to: clock == .wall ? received : exchangeNow) { insertClock(line) }
         if let n { numbering.resume(at: n) }
         let ordinal = numbering.take()
         recorder?.record(feed: name, state: state, cause: cause, n: ordinal, received: numbering.received)
@@ -112,7 +112,7 @@ struct Door: ~Copyable {
             counters.refusedCommands += 1
             return refusal
         }
-        if let line = numbering.advance(to: clock == .wall ? received : numbering.received) { insertClock(line) }
+        if let line = numbering.advance(to: clock == .wall ? received : exchangeNow) { insertClock(line) }
         if let n { numbering.resume(at: n) }
         let ordinal = numbering.take()
         recorder?.record(command, n: ordinal, received: numbering.received)
@@ -208,12 +208,22 @@ struct Door: ~Copyable {
         batches[shard].removeAll()
     }
 
-    private func latestEventTime(else received: Instant) -> Instant {
-        var latest = Instant.distantPast
-        for index in 0..<decoded.count { latest = max(latest, decoded[index].time) }
-        if latest != .distantPast { return latest }
-        return numbering.received == .distantPast ? received : numbering.received
+    /// Receive time by the exchange's clock: the latest event time in the frame, a bar counting by its end.
+    private var latestEventTime: Instant {
+        var latest = exchangeNow
+        for index in 0..<decoded.count {
+            let event = decoded[index]
+            if case .bar(let bar) = event {
+                latest = max(latest, bar.start.advanced(byNanos: Int64(bar.seconds) * 1_000_000_000))
+            } else {
+                latest = max(latest, event.time)
+            }
+        }
+        return latest
     }
+
+    /// Where the exchange's clock stands; the epoch before the first event.
+    private var exchangeNow: Instant { max(numbering.received, .zero) }
 
     private mutating func core(for command: Command) -> Result<UInt32, CommandRefusal> {
         let body: JSONValue

@@ -16,6 +16,8 @@ struct StateReader: Sendable {
         let access = ChannelAccess(symbols: symbols)
         let channels = names.map { access.resolve(ChannelRequest(name: $0), for: user) }
         let known = channels.compactMap { $0 }
+        // Whoever polls watches too: the engine publishes a channel only while it is wanted.
+        bus.want(known)
         let states = try await read(known)
         var out: [UInt8] = [UInt8(ascii: "[")]
         for (name, channel) in zip(names, channels) {

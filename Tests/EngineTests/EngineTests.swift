@@ -115,3 +115,24 @@ import Wire
         return sink.lines
     }
 }
+
+@Suite struct DemandTests {
+    @Test func aWantedSymbolSpeaksAndAnUnwantedOneIsSilent() {
+        let sink = CollectingSink()
+        let engine = Engine(EngineOptions(clock: .exchange), sink: sink)
+        let start = newYork(10, 0)
+        for second in 0..<6 {
+            let time = start.advanced(byNanos: Int64(second) * 1_000_000_000)
+            engine.feed(trade("SPY", 145 + Double(second), at: time, q: Int64(second + 1)), at: time)
+            engine.feed(trade("QQQ", 145 + Double(second), at: time, q: Int64(second + 1)), at: time)
+            engine.ingest.flush()
+            if second == 2 { engine.ingest.control { _ in .demand(["symbol:SPY", "health"]) } }
+        }
+        engine.ingest.endOfTape()
+        engine.stop()
+        let said = sink.lines(of: .conflatable)
+        #expect(!said.isEmpty)
+        #expect(said.allSatisfy { $0.contains(" symbol:SPY ") })
+        #expect(said.contains { $0.contains("\"last\":150") }, "\(said)")
+    }
+}

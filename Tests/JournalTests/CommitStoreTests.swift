@@ -41,7 +41,7 @@ func plan(_ id: String, _ owner: String, version: Int64 = 1) -> StoredPlan {
 /// The messages of a log with several channels, in order.
 func sampleMessages(_ count: Int64 = 30) -> [StoredMessage] {
     var core = SequencerCore(shards: 1, run: "r", resuming: CommittedState(epoch: "e1"))
-    core.post(batch((1...count).map { hit($0, UInt32($0 % 3), "plan:p\($0 % 4)") }), shard: 0, passed: count)
+    core.post(batch((1...count).map { hit($0, OutputIndex($0 % 3), "plan:p\($0 % 4)") }), shard: 0, passed: count)
     return core.take().group.messages
 }
 

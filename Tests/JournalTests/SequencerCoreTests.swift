@@ -6,7 +6,7 @@ import Wire
 /// An output as the tests invent it.
 struct MadeOutput {
     var n: Ordinal
-    var index: UInt32
+    var index: OutputIndex
     var type: MessageType
     var outputClass: OutputClass
     var channel: String
@@ -40,7 +40,7 @@ func texts(_ turn: SequencedTurn) -> [String] {
     }
 }
 
-func hit(_ n: Ordinal, _ index: UInt32 = 0, _ channel: String = "plan:p1") -> MadeOutput {
+func hit(_ n: Ordinal, _ index: OutputIndex = 0, _ channel: String = "plan:p1") -> MadeOutput {
     MadeOutput(n: n, index: index, type: .hit, outputClass: .durable, channel: channel, payload: #"{"k":"\#(n)"}"#)
 }
 
@@ -136,7 +136,7 @@ func hit(_ n: Ordinal, _ index: UInt32 = 0, _ channel: String = "plan:p1") -> Ma
             let isClock = n % 10 == 0
             let touched = isClock ? Array(symbols.indices) : [Int.random(in: 0..<symbols.count, using: &random)]
             for symbol in touched {
-                for index in 0..<UInt32.random(in: 0...3, using: &random) {
+                for index in 0..<OutputIndex.random(in: 0...3, using: &random) {
                     outputs.append((symbol, made(n, index, symbols[symbol], &random)))
                 }
             }
@@ -150,7 +150,7 @@ func hit(_ n: Ordinal, _ index: UInt32 = 0, _ channel: String = "plan:p1") -> Ma
         }
     }
 
-    private func made(_ n: Ordinal, _ index: UInt32, _ symbol: String, _ random: inout SeededGenerator) -> MadeOutput {
+    private func made(_ n: Ordinal, _ index: OutputIndex, _ symbol: String, _ random: inout SeededGenerator) -> MadeOutput {
         let kind = Int.random(in: 0..<3, using: &random)
         return MadeOutput(
             n: n,

@@ -19,19 +19,34 @@ package enum TapeTools {
     /// - Returns: how many lines were damaged.
     package static func cat(_ files: [String], complain: (String) -> Void) throws -> Int64 {
         var damaged: Int64 = 0
+        var text = Data()
         for file in files {
             do {
                 let lines = try LineReader(file)
                 while let line = try lines.next() {
-                    FileHandle.standardOutput.write(Data(line))
-                    FileHandle.standardOutput.write(Data([UInt8(ascii: "\n")]))
+                    text.append(contentsOf: line)
+                    text.append(UInt8(ascii: "\n"))
+                    // Whoever reads may have seen enough: a broken pipe ends the command, quietly.
+                    if text.count > 1 << 16, !flush(&text) { return damaged }
                 }
             } catch {
                 damaged += 1
                 complain("\(error)")
             }
         }
+        _ = flush(&text)
         return damaged
+    }
+
+    /// Writes to standard output; false where nobody reads any more.
+    private static func flush(_ text: inout Data) -> Bool {
+        defer { text.removeAll(keepingCapacity: true) }
+        do {
+            try FileHandle.standardOutput.write(contentsOf: text)
+            return true
+        } catch {
+            return false
+        }
     }
 
     private static func object(_ file: String, _ info: TapeInfo) -> String {

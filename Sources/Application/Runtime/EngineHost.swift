@@ -103,7 +103,9 @@ final class EngineHost: @unchecked Sendable {
             savedCores: Dictionary(saved, uniquingKeysWith: { $1 }))
         if !hasTape {
             tape.begin(
-                TapeMeta(epoch: committed.epoch, run: identity.run, config: .null), at: SystemClock.wall())
+                TapeMeta(epoch: committed.epoch, run: identity.run, config: .null),
+                // By the exchange's clock nothing has happened yet, and a tape's times never go back.
+                at: isExchangeClock ? .zero : SystemClock.wall())
         }
     }
 

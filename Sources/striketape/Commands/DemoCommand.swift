@@ -23,7 +23,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         let loaded = try configuration.load(
-            options: [(key: "log.level", option: "demo", value: "warning")], feedIsTape: true)
+            options: [(key: "log.level", option: "demo", value: "error")], feedIsTape: true)
         var options = try market.options
         options.port = loaded.configuration.simulate.listen.port
         let log = LogSetup(loaded.configuration, sink: StandardErrorSink())
