@@ -150,7 +150,12 @@ func hit(_ n: Ordinal, _ index: OutputIndex = 0, _ channel: String = "plan:p1") 
         }
     }
 
-    private func made(_ n: Ordinal, _ index: OutputIndex, _ symbol: String, _ random: inout SeededGenerator) -> MadeOutput {
+    private func made(
+        _ n: Ordinal,
+        _ index: OutputIndex,
+        _ symbol: String,
+        _ random: inout SeededGenerator
+    ) -> MadeOutput {
         let kind = Int.random(in: 0..<3, using: &random)
         return MadeOutput(
             n: n,

@@ -41,7 +41,8 @@ package final class Demo: @unchecked Sendable {
             ownDirectory = nil
         } else {
             let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
-                "striketape-demo-\(ProcessInfo.processInfo.processIdentifier)")
+                "striketape-demo-\(ProcessInfo.processInfo.processIdentifier)"
+            )
             ownDirectory = directory.path
             self.configuration.state.dir = directory.path
         }
@@ -61,7 +62,9 @@ package final class Demo: @unchecked Sendable {
         try run.start()
         self.run = run
         guard let port = run.gatewayPort else { throw RunError("the gateway doesn't listen") }
-        say("Market    ws://127.0.0.1:\(market.port)/stocks  (simulated: \(configuration.polygon.symbols.joined(separator: ", ")))")
+        say(
+            "Market    ws://127.0.0.1:\(market.port)/stocks  (simulated: \(configuration.polygon.symbols.joined(separator: ", ")))"
+        )
         say("Page      http://127.0.0.1:\(port)/")
         say("Ctrl-C ends everything.")
         try follow(port: port)
@@ -84,11 +87,15 @@ package final class Demo: @unchecked Sendable {
         loop.start()
         let say = say
         let tail = WebSocketTail(
-            loop: loop, url: try WebSocketURL("ws://127.0.0.1:\(port)/ws"), channels: ["plans"],
+            loop: loop,
+            url: try WebSocketURL("ws://127.0.0.1:\(port)/ws"),
+            channels: ["plans"],
             heard: { event in
                 guard case .message(let header, let bytes) = event, header.type == .hit else { return }
                 if let line = HitLine(bytes: Array(bytes[header.payload])) { say(line.text) }
-            }, ended: { say("The hits can't be followed any more: \($0)") })
+            },
+            ended: { say("The hits can't be followed any more: \($0)") }
+        )
         self.tail = tail
         tail.start()
     }
@@ -109,6 +116,7 @@ package struct HitLine {
         InstantText.append(Instant(nanos: nanos), to: &time)
         let target = hit["k"]?.integer.map { " \($0)" } ?? ""
         let rule = hit["why"]?["rule"]?.string ?? ""
-        text = "\(String(decoding: time, as: UTF8.self))  \(kind.uppercased())\(target)  \(plan)  at \(price)  (\(rule))"
+        text =
+            "\(String(decoding: time, as: UTF8.self))  \(kind.uppercased())\(target)  \(plan)  at \(price)  (\(rule))"
     }
 }

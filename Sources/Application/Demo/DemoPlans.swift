@@ -24,7 +24,9 @@ struct DemoPlans: Sendable {
                 }
                 let plan = Self.plan(symbol, around: price, isLong: index % 2 == 0)
                 let made = try client.create(plan)
-                say("Plan      \(made["plan"]?["id"]?.string ?? "?") \(symbol) \(index % 2 == 0 ? "long" : "short") made")
+                say(
+                    "Plan      \(made["plan"]?["id"]?.string ?? "?") \(symbol) \(index % 2 == 0 ? "long" : "short") made"
+                )
             }
         } catch {
             say("Plans can't be made: \(error)")
@@ -74,12 +76,20 @@ struct DemoPlans: Sendable {
             return .number(String(decoding: out, as: UTF8.self))
         }
         func target(_ steps: Int64, _ fraction: String) -> JSONValue {
-            .object([(key: "price", value: number(price + sign * steps * step)), (key: "fraction", value: .number(fraction))])
+            .object([
+                (key: "price", value: number(price + sign * steps * step)), (key: "fraction", value: .number(fraction)),
+            ])
         }
         return .object([
             (key: "symbol", value: .string(symbol)), (key: "side", value: .string(isLong ? "long" : "short")),
-            (key: "style", value: .string("intraday")), (key: "sessions", value: .array(["pre", "rth", "post"].map { .string($0) })),
-            (key: "entry", value: .object([(key: "type", value: .string("touch")), (key: "price", value: number(price - sign * step))])),
+            (key: "style", value: .string("intraday")),
+            (key: "sessions", value: .array(["pre", "rth", "post"].map { .string($0) })),
+            (
+                key: "entry",
+                value: .object([
+                    (key: "type", value: .string("touch")), (key: "price", value: number(price - sign * step)),
+                ])
+            ),
             (key: "stop", value: .object([(key: "price", value: number(price - sign * 6 * step))])),
             (key: "targets", value: .array([target(2, "0.5"), target(4, "0.3"), target(7, "0.2")])),
             (key: "breakevenAfter", value: .number("1")), (key: "rationale", value: .string("demo")),

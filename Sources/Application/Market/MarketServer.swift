@@ -53,7 +53,10 @@ package final class MarketServer: @unchecked Sendable {
         loop.start()
         port = try loop.sync { [self] in
             let provider = SimulatedProvider(
-                loop: loop, options: ProviderOptions(key: options.key, speed: options.speed), source: source)
+                loop: loop,
+                options: ProviderOptions(key: options.key, speed: options.speed),
+                source: source
+            )
             provider.finished = ended
             var web = WebServerOptions()
             web.host = options.host

@@ -1,7 +1,7 @@
 internal import Engine
 internal import Foundation
-internal import Primitives
 internal import Plans
+internal import Primitives
 internal import Wire
 
 /// A JSON array of plans (`replay --plans`).

@@ -76,7 +76,11 @@ package final class Replay {
         let identity = reader.identity
         let store = DiscardingCommitStore(epoch: identity?.epoch ?? "replay")
         let sequencer = try Sequencer(
-            shards: options.shards, run: identity?.run ?? "replay", store: store, sink: sink)
+            shards: options.shards,
+            run: identity?.run ?? "replay",
+            store: store,
+            sink: sink
+        )
         var core = SymbolCoreOptions(limitsLivePlans: false)
         core.publishNanos = Int64(options.engine.publishMs) * 1_000_000
         let engine = Engine(EngineOptions(shards: options.shards, core: core), sink: sequencer)

@@ -1,4 +1,3 @@
-
 /// What `striketape replay` was asked for.
 package struct ReplayOptions: Sendable {
     package var files: [String]

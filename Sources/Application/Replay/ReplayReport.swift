@@ -67,7 +67,8 @@ package struct ReplayReport: Sendable {
                 "\(reading.symbol) \(Self.text(date: figures.date)) \(Self.text(minute: minute))"
                     + "  volume \(short(figures.cumVolume.shares))  vwap \(short(figures.vwap))"
                     + "  sigma \(short(figures.sigma))  atr14 \(short(figures.atr14))"
-                    + "  last \(short(figures.last?.dollars))")
+                    + "  last \(short(figures.last?.dollars))"
+            )
         }
         return lines.joined(separator: "\n")
     }

@@ -77,8 +77,12 @@ final class Checkpointer: @unchecked Sendable {
         }
         guard sequencer.health == .durable else { return }
         let checkpoint = Checkpoint(
-            n: n, time: time, position: .start, layout: BuildIdentity.layout,
-            parts: parts.sorted { $0.name < $1.name })
+            n: n,
+            time: time,
+            position: .start,
+            layout: BuildIdentity.layout,
+            parts: parts.sorted { $0.name < $1.name }
+        )
         do {
             try store.save(checkpoint)
             savedCount.withLock { $0 += 1 }

@@ -32,7 +32,9 @@ final class EngineControl: BusEngine {
         case .show, .list: reads.async { [self] in bus.reply(to: command.id, payload: read(command)) }
         case .create, .amend, .cancel:
             let posted = host.feedLoop.execute { [self] in take(command) }
-            if !posted { refuse(command, CommandRefusal(.unavailable, field: "engine", message: "too many commands wait")) }
+            if !posted {
+                refuse(command, CommandRefusal(.unavailable, field: "engine", message: "too many commands wait"))
+            }
         }
     }
 
@@ -52,7 +54,10 @@ final class EngineControl: BusEngine {
     /// Feed thread.
     private func take(_ command: Command) {
         if command.operation == .create, host.sequencer.health != .durable {
-            refuse(command, CommandRefusal(.unavailable, field: "engine", message: "the disk fails: no new plan is taken"))
+            refuse(
+                command,
+                CommandRefusal(.unavailable, field: "engine", message: "the disk fails: no new plan is taken")
+            )
             return
         }
         if let refusal = host.engine.ingest.take(command, at: SystemClock.wall()) {

@@ -66,7 +66,10 @@ final class EngineHost: @unchecked Sendable {
         directory = configuration.state.dir
         isExchangeClock = configuration.engine.clock == .exchange
         try FileManager.default.createDirectory(
-            atPath: directory + "/tape", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: directory + "/tape",
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         lock = try DirectoryLock(directory)
         let identity = RunIdentity()
         store = try SQLiteCommitStore(path: directory + "/commits.sqlite", epoch: identity.epoch)
@@ -82,13 +85,18 @@ final class EngineHost: @unchecked Sendable {
         let shards = configuration.engine.shardCount(processors: ProcessInfo.processInfo.activeProcessorCount)
         let tape = tape
         sequencer = Sequencer(
-            shards: shards, run: identity.run, resuming: committed, store: store, sink: BusSink(log: log, bus: bus),
+            shards: shards,
+            run: identity.run,
+            resuming: committed,
+            store: store,
+            sink: BusSink(log: log, bus: bus),
             hooks: .init(tape: tape) { health in
                 switch health {
                 case .durable: logger.notice("journal_durable")
                 case .failing(let error): logger.critical("journal_failing", metadata: ["error": "\(error)"])
                 }
-            })
+            }
+        )
         checkpointer = Checkpointer(store: checkpoints, sequencer: sequencer, tape: tape, shards: shards) { words in
             logger.error("checkpoint_failed", metadata: ["error": "\(words)"])
         }
@@ -97,15 +105,22 @@ final class EngineHost: @unchecked Sendable {
         let saved = (checkpoint?.parts ?? []).map { ($0.name, $0.bytes) }
         engine = Engine(
             EngineOptions(
-                shards: shards, clock: isExchangeClock ? .exchange : .wall,
-                mailboxInputs: configuration.engine.mailboxEvents, symbolLimit: configuration.engine.maxSymbols,
-                servedSymbols: servedSymbols, core: core), sink: sequencer,
-            savedCores: Dictionary(saved, uniquingKeysWith: { $1 }))
+                shards: shards,
+                clock: isExchangeClock ? .exchange : .wall,
+                mailboxInputs: configuration.engine.mailboxEvents,
+                symbolLimit: configuration.engine.maxSymbols,
+                servedSymbols: servedSymbols,
+                core: core
+            ),
+            sink: sequencer,
+            savedCores: Dictionary(saved, uniquingKeysWith: { $1 })
+        )
         if !hasTape {
             tape.begin(
                 TapeMeta(epoch: committed.epoch, run: identity.run, config: .null),
                 // By the exchange's clock nothing has happened yet, and a tape's times never go back.
-                at: isExchangeClock ? .zero : SystemClock.wall())
+                at: isExchangeClock ? .zero : SystemClock.wall()
+            )
         }
     }
 
@@ -129,7 +144,8 @@ final class EngineHost: @unchecked Sendable {
                     "tape_damaged",
                     metadata: [
                         "lines": "\(reader.damagedCount)", "first": "\(reader.damage.first.map { "\($0)" } ?? "")",
-                    ])
+                    ]
+                )
             }
         }
         try passCommitted(ingest)
@@ -144,7 +160,9 @@ final class EngineHost: @unchecked Sendable {
     private func passCommitted(_ ingest: IngestPoint) throws {
         guard let last = try store.load().last, last.n >= ingest.numbering.next else { return }
         logger.critical(
-            "tape_behind_log", metadata: ["tape": "\(ingest.numbering.next - 1)", "log": "\(last.n)"])
+            "tape_behind_log",
+            metadata: ["tape": "\(ingest.numbering.next - 1)", "log": "\(last.n)"]
+        )
         ingest.resume(at: last.n + 1)
     }
 
@@ -212,9 +230,13 @@ final class EngineHost: @unchecked Sendable {
         let decoder = ingest.decoderCounters
         let symbols = ingest.symbolCounts
         let now = FeedFigures(
-            ingest: ingest.counters, malformed: decoder.malformed + decoder.brokenFrames + decoder.oversizedFrames,
-            unknown: decoder.unknown, symbols: symbols.known, refusedSymbols: symbols.refused,
-            stalls: engine.stallCount)
+            ingest: ingest.counters,
+            malformed: decoder.malformed + decoder.brokenFrames + decoder.oversizedFrames,
+            unknown: decoder.unknown,
+            symbols: symbols.known,
+            refusedSymbols: symbols.refused,
+            stalls: engine.stallCount
+        )
         figures.withLock { $0 = now }
     }
 }

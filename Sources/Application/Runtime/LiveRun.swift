@@ -67,7 +67,8 @@ package final class LiveRun: @unchecked Sendable {
                 metadata: [
                     "n": "\(host.recovered.lastN)", "checkpoint": "\(host.recovered.checkpointN)",
                     "tape_lines": "\(host.recovered.tapeLines)",
-                ])
+                ]
+            )
             RunMetrics.register(host, in: metrics)
         } else {
             guard configuration.redis.url != nil else {
@@ -118,7 +119,8 @@ package final class LiveRun: @unchecked Sendable {
         }
         var failure: (any Error)?
         let host = try EngineHost(
-            configuration, servedSymbols: served,
+            configuration,
+            servedSymbols: served,
             makeBus: { log in
                 do {
                     let bus = try makeBus(log)
@@ -128,7 +130,9 @@ package final class LiveRun: @unchecked Sendable {
                     failure = error
                     return MemoryBus()
                 }
-            }, logger: logger)
+            },
+            logger: logger
+        )
         if let failure { throw failure }
         return host
     }
@@ -152,8 +156,11 @@ package final class LiveRun: @unchecked Sendable {
             logger.info("\(event)", metadata: Dictionary(fields.map { ($0.0, "\($0.1)") }, uniquingKeysWith: { $1 }))
         }
         let gateway = Gateway(
-            configuration: GatewayConfiguration(configuration, served: tapeFiles.isEmpty), bus: bus, loop: gatewayLoop,
-            seams: seams)
+            configuration: GatewayConfiguration(configuration, served: tapeFiles.isEmpty),
+            bus: bus,
+            loop: gatewayLoop,
+            seams: seams
+        )
         try gateway.start()
         self.gateway = gateway
     }
@@ -163,14 +170,18 @@ package final class LiveRun: @unchecked Sendable {
         guard tapeFiles.isEmpty else {
             let logger = logger
             let feed = TapeFeed(
-                tapeFiles, ingest: host.engine.ingest, loop: host.feedLoop, skipping: host.recovered,
+                tapeFiles,
+                ingest: host.engine.ingest,
+                loop: host.feedLoop,
+                skipping: host.recovered,
                 ended: { error in
                     if let error {
                         logger.error("tape_failed", metadata: ["error": "\(error)"])
                     } else {
                         logger.notice("tape_ended")
                     }
-                })
+                }
+            )
             tapeFeed = feed
             feed.start()
             return
@@ -201,12 +212,18 @@ package final class LiveRun: @unchecked Sendable {
         client.silenceNanosMax = 5_000_000_000
         let logger = logger
         return ProviderFeed(
-            loop: host.feedLoop, source: market.source,
+            loop: host.feedLoop,
+            source: market.source,
             options: ProviderFeedOptions(
-                client: client, key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
-                subscriptions: subscriptions, watchesSilence: !host.isExchangeClock), sink: host.engine.ingest,
+                client: client,
+                key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
+                subscriptions: subscriptions,
+                watchesSilence: !host.isExchangeClock
+            ),
+            sink: host.engine.ingest,
             clock: { SystemClock.wall() },
-            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) })
+            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) }
+        )
     }
 
     private var dependencies: [Dependency] {

@@ -8,11 +8,25 @@ enum PlanEnvelope {
         let channel = Channel(.plan, plan.id)
         var bytes: [UInt8] = []
         Envelope.encode(
-            channel: Array(channel.name.utf8), epoch: epoch, position: .snapshot(offset: plan.offset), n: plan.n,
-            type: .snapshot, time: plan.time, payload: plan.snapshot, into: &bytes)
+            channel: Array(channel.name.utf8),
+            epoch: epoch,
+            position: .snapshot(offset: plan.offset),
+            n: plan.n,
+            type: .snapshot,
+            time: plan.time,
+            payload: plan.snapshot,
+            into: &bytes
+        )
         return Envelope(
-            channel: channel, type: .snapshot, outputClass: .state, offset: plan.offset, partitionSequence: 0, n: plan.n,
-            index: 0, bytes: bytes)
+            channel: channel,
+            type: .snapshot,
+            outputClass: .state,
+            offset: plan.offset,
+            partitionSequence: 0,
+            n: plan.n,
+            index: 0,
+            bytes: bytes
+        )
     }
 
     /// The reply to `show`; somebody else's plan is not found.

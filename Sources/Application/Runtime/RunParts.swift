@@ -51,7 +51,8 @@ enum FeedLog {
                 metadata: [
                     "market": "\(market)", "after": "\(after.nanos)",
                     "before": "\(before.map { "\($0.nanos)" } ?? "open")",
-                ])
+                ]
+            )
         }
     }
 }

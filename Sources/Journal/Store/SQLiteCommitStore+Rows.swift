@@ -166,7 +166,8 @@ extension SQLiteCommitStore {
         let (name, offset, type): (String, Int64, String) = (row[0], row[1], row[5])
         let index: Int64 = row[4]
         let bytes: Data = row[8]
-        guard let channel = Channel(name), let type = MessageType(name: type), let index = OutputIndex(exactly: index) else {
+        guard let channel = Channel(name), let type = MessageType(name: type), let index = OutputIndex(exactly: index)
+        else {
             throw damaged("message \(offset) of \(name)")
         }
         let message = StoredMessage(

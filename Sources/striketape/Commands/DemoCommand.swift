@@ -23,15 +23,22 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         let loaded = try configuration.load(
-            options: [(key: "log.level", option: "demo", value: "error")], feedIsTape: true)
+            options: [(key: "log.level", option: "demo", value: "error")],
+            feedIsTape: true
+        )
         var options = try market.options
         options.port = loaded.configuration.simulate.listen.port
         let log = LogSetup(loaded.configuration, sink: StandardErrorSink())
         do {
             let symbols = try follow.map { $0.split(separator: ",").map(String.init) } ?? options.followedSymbols()
             let demo = try Demo(
-                loaded.configuration, market: options, symbols: symbols, log: log, keepsState: keep,
-                say: { line in FileHandle.standardOutput.write(Data((line + "\n").utf8)) })
+                loaded.configuration,
+                market: options,
+                symbols: symbols,
+                log: log,
+                keepsState: keep,
+                say: { line in FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+            )
             try demo.start()
             await Interrupt.wait()
             print("Ending.")
