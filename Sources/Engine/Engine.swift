@@ -45,11 +45,14 @@ package struct EngineOptions: Sendable {
 
 /// The shards and the door in front of them.
 package final class Engine: Sendable {
-    /// The door. Feed thread only.
+    /// The door.
+    ///
+    /// Feed thread only.
     package nonisolated(unsafe) let ingest: IngestPoint  // Owner: the feed thread; the engine itself never touches it.
     private let shards: [ShardPort]
 
     /// - Parameters:
+    ///   - options: shards, limits, and what of the symbols is served.
     ///   - sink: takes the outputs.
     ///   - savedCores: states of a checkpoint by underlying; a core with one starts from it.
     package init(_ options: EngineOptions, sink: any OutputSink, savedCores: [String: [UInt8]] = [:]) {

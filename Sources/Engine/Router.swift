@@ -8,9 +8,9 @@ struct Route {
     var shard: Int
 }
 
-/// Knows each symbol's core, slot and shard, and each plan's core; places new ones in order of first sight. Pure.
+/// Knows each symbol's core, slot and shard, and each plan's core; places new ones in order of first sight.
 ///
-/// An underlying, its index and all its option contracts share a core (architecture.md 5). Feed thread only.
+/// Pure. /// An underlying, its index and all its option contracts share a core (architecture.md 5). Feed thread only.
 struct Router {
     let shardCount: Int
     private var routes: [Route?] = []

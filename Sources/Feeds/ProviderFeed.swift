@@ -56,6 +56,10 @@ package final class ProviderFeed: WebSocketClientHandler {
     private var sessions = SessionClock(SessionCalendar())
 
     /// - Parameters:
+    ///   - loop: the feed thread; everything happens on it.
+    ///   - source: what the frames are recorded as.
+    ///   - options: host, key, subscriptions, deadlines.
+    ///   - sink: takes the frames.
     ///   - clock: the wall clock, for receive times and deadlines.
     ///   - told: hears what isn't the engine's.
     package init(

@@ -9,6 +9,7 @@ public enum InstrumentKind: UInt8, Sendable {
 
 /// What is known of a symbol from its text alone: `SPY`, `I:SPX`, `O:SPXW210108P03800000`.
 public struct Instrument: Hashable, Sendable {
+    /// Equity, option or index.
     public var kind: InstrumentKind
     /// The symbol whose core owns this instrument: `SPX` for `I:SPX` and the roots `SPX` and `SPXW`; an equity owns itself.
     public var underlying: String

@@ -16,13 +16,16 @@ public protocol EventSink: AnyObject {
 
 /// What was in a frame.
 public struct FrameOutcome: Sendable {
+    /// How many market events.
     public var eventCount: Int
-    /// What the provider said about the connection itself; for the feed's connection machine.
-    /// Exchange times of the first and the last event, in order of arrival; nil where there was none.
+    /// Exchange time of the first event, in order of arrival; nil where there was none.
     public var firstTime: Instant?
+    /// Exchange time of the last event, in order of arrival; nil where there was none.
     public var lastTime: Instant?
+    /// What the provider said about the connection itself; for the feed's connection machine.
     public var notices: [FeedNotice]
 
+    /// What a frame held.
     public init(eventCount: Int, firstTime: Instant?, lastTime: Instant?, notices: [FeedNotice]) {
         self.eventCount = eventCount
         self.firstTime = firstTime
@@ -33,9 +36,12 @@ public struct FrameOutcome: Sendable {
 
 /// A provider's word about the connection: `auth_success`, `subscribed to: T.SPY`.
 public struct FeedNotice: Sendable, Equatable {
+    /// The kind of notice: `connected`, `auth_success`, `success`, `max_connections`.
     public var status: String
+    /// The provider's own words.
     public var message: String
 
+    /// A notice as the provider sent it.
     public init(status: String, message: String) {
         self.status = status
         self.message = message

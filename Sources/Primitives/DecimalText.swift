@@ -26,9 +26,11 @@ public enum DecimalText {
         }
     }
 
+    /// Appends a price, exact.
     @inlinable
     public static func append(_ price: Price, to out: inout [UInt8]) { append(micros: price.micros, to: &out) }
 
+    /// Appends a size, exact.
     @inlinable
     public static func append(_ size: Size, to out: inout [UInt8]) { append(micros: size.micros, to: &out) }
 
@@ -41,6 +43,7 @@ public enum DecimalText {
         out.append(contentsOf: value.description.utf8)
     }
 
+    /// Appends a magnitude in base ten, without a sign.
     public static func appendDigits(_ value: UInt64, to out: inout [UInt8]) {
         if value < 10 {
             out.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value))

@@ -3,8 +3,10 @@
 /// The blob as a whole carries a version and a checksum (Journal); a state of another layout is never read back, it is
 /// made again from the tape.
 public struct StateWriter: ~Copyable {
+    /// What was written so far.
     public private(set) var bytes: [UInt8] = []
 
+    /// An empty blob.
     public init() {}
 
     /// Appends the memory of a trivial value.
@@ -31,13 +33,16 @@ public struct StateWriter: ~Copyable {
 public struct StateError: Error, Equatable, CustomStringConvertible {
     /// Where in the blob.
     public let offset: Int
+    /// What should have stood there.
     public let expected: String
 
+    /// A refusal of the blob at `offset`.
     public init(offset: Int, expected: String) {
         self.offset = offset
         self.expected = expected
     }
 
+    /// For the log.
     public var description: String { "state damaged at byte \(offset): expected \(expected)" }
 }
 
@@ -48,11 +53,15 @@ public struct StateReader: ~Copyable {
     private let bytes: [UInt8]
     private var offset = 0
 
+    /// Reads from the first byte.
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// Bytes not yet read.
     public var remaining: Int { bytes.count - offset }
 
+    /// Reads the memory of a trivial value.
+    ///
+    /// - Throws: `StateError` where fewer bytes are left.
     public mutating func read<Value: BitwiseCopyable>(_ type: Value.Type = Value.self) throws(StateError) -> Value {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw StateError(offset: offset, expected: "\(size) bytes of \(type)") }
@@ -61,6 +70,9 @@ public struct StateReader: ~Copyable {
         return value
     }
 
+    /// Reads a count and as many elements.
+    ///
+    /// - Throws: `StateError` where the count is negative or more than what is left holds.
     public mutating func readArray<Element: BitwiseCopyable>(
         of type: Element.Type = Element.self
     ) throws(StateError) -> [Element] {
@@ -82,6 +94,9 @@ public struct StateReader: ~Copyable {
         return values
     }
 
+    /// Reads a count and as many bytes of UTF-8.
+    ///
+    /// - Throws: `StateError` as `readArray(of:)`.
     public mutating func readString() throws(StateError) -> String {
         String(decoding: try readArray(of: UInt8.self), as: UTF8.self)
     }

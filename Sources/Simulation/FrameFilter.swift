@@ -1,6 +1,6 @@
-/// Splits a provider's frame into its objects and keeps those that a client subscribed to. Pure.
+/// Splits a provider's frame into its objects and keeps those that a client subscribed to.
 ///
-/// Frames come from our own tapes and walk, so the scan is plain: depth and quotes, no values are read but `ev` and the
+/// Pure. /// Frames come from our own tapes and walk, so the scan is plain: depth and quotes, no values are read but `ev` and the
 /// symbol.
 package enum FrameFilter {
     /// One object of a frame: where it stands, and the pair that a subscription names.

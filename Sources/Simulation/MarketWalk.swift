@@ -1,8 +1,8 @@
 package import Primitives
 
-/// A seeded random walk of a few stocks, as the provider would send it: quotes, trades and minute bars. Pure.
+/// A seeded random walk of a few stocks, as the provider would send it: quotes, trades and minute bars.
 ///
-/// Same seed and start, same frames. Time is an input: `frame(at:)` gives what happened since the call before.
+/// Pure. /// Same seed and start, same frames. Time is an input: `frame(at:)` gives what happened since the call before.
 package struct MarketWalk: Sendable {
     private struct Stock: Sendable {
         var name: String
@@ -41,9 +41,10 @@ package struct MarketWalk: Sendable {
     private var owed = 0.0
 
     /// - Parameters:
-    ///   - symbols: The stocks' names.
-    ///   - rate: Events a second.
-    ///   - start: When the walk begins.
+    ///   - seed: same seed, same frames.
+    ///   - symbols: the stocks' names.
+    ///   - rate: events a second.
+    ///   - start: when the walk begins.
     package init(seed: UInt64, symbols: [String], rate: Double, start: Instant) {
         random = SeededGenerator(seed: seed)
         self.rate = rate

@@ -1,8 +1,8 @@
 internal import Wire
 
-/// One client's connection to the simulated provider: what it said, what it may hear. Pure.
+/// One client's connection to the simulated provider: what it said, what it may hear.
 ///
-/// Behaves as the real one is documented to (feeds.md 1.2): authentication is a message, one acknowledgement a pair, an
+/// Pure. /// Behaves as the real one is documented to (feeds.md 1.2): authentication is a message, one acknowledgement a pair, an
 /// unknown channel is dropped without a word, an unknown ticker is acknowledged and never ticks, a pair subscribed twice
 /// gets no second acknowledgement.
 package struct ProviderSession: Sendable {

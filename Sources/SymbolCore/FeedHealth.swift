@@ -2,7 +2,9 @@ package import MarketData
 internal import Primitives
 package import Wire
 
-/// The feeds' states as subscribers of `health` hear them: one durable message a change. Pure.
+/// The feeds' states as subscribers of `health` hear them: one durable message a change.
+///
+/// Pure.
 package struct FeedHealth: Sendable {
     private var states: [String: FeedState] = [:]
 

@@ -3,9 +3,9 @@ internal import Plans
 internal import Primitives
 internal import Wire
 
-/// What of a core's conflatable channels somebody watches, what changed, and when it is said next. Pure.
+/// What of a core's conflatable channels somebody watches, what changed, and when it is said next.
 ///
-/// Each channel speaks at most every `publishNanos`, on clock inputs, changed fields only, and only while it is wanted.
+/// Pure. /// Each channel speaks at most every `publishNanos`, on clock inputs, changed fields only, and only while it is wanted.
 struct Publisher: Sendable {
     /// When a clock input should publish; never while nothing wanted changed.
     private(set) var due = Instant.distantFuture

@@ -20,10 +20,10 @@ package final class Demo: @unchecked Sendable {
     private let loop = EventLoop(name: "demo")
     private let ownDirectory: String?
 
-    /// - Parameters:
-    ///   - configuration: the feed and the clock are replaced by the simulated ones.
-    ///   - keepsState: use `state.dir`; otherwise a directory that goes with the demo.
-    ///   - say: writes a line for the user.
+    /// A demo that stands still.
+    ///
+    /// Of `configuration` the feed and the clock are replaced by the simulated ones. With `keepsState` the state stays in
+    /// `state.dir`; otherwise it is in a directory that goes with the demo. `say` writes a line for the user.
     package init(
         _ configuration: Configuration,
         market options: MarketOptions,

@@ -3,7 +3,9 @@ internal import Gateway
 internal import Primitives
 internal import Wire
 
-/// A few plans around the first price of each symbol, made over HTTP as a user would. Its own thread: it waits.
+/// A few plans around the first price of each symbol, made over HTTP as a user would.
+///
+/// Its own thread: it waits.
 struct DemoPlans: Sendable {
     let port: Int
     let symbols: [String]

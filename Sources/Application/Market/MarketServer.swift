@@ -40,7 +40,7 @@ package final class MarketServer: @unchecked Sendable {
     private let ended: @Sendable () -> Void
     package private(set) var port = 0
 
-    /// - Parameter ended: called once, when the source has ended and everything was sent.
+    /// A closed market; `ended` is called once, when the source has ended and everything was sent.
     package init(_ options: MarketOptions, ended: @escaping @Sendable () -> Void = {}) {
         self.options = options
         self.ended = ended

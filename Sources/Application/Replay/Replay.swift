@@ -36,6 +36,7 @@ package final class Replay {
     /// Reads every tape to its end.
     ///
     /// - Parameter progress: hears the compressed or raw bytes read so far, now and then.
+    /// - Returns: what was counted and the digests.
     /// - Throws: `JournalError` where a tape is damaged (what stood before was run), `ReplayError` for a plan file.
     package func run(progress: (TapePosition) -> Void = { _ in }) throws -> ReplayReport {
         let watch = Stopwatch()

@@ -42,7 +42,9 @@ final class Checkpointer: @unchecked Sendable {
     /// How many were written.
     var count: Int { savedCount.withLock { $0 } }
 
-    /// Begins a checkpoint behind all inputs so far; does nothing while one is under way. Feed thread only.
+    /// Begins a checkpoint behind all inputs so far; does nothing while one is under way.
+    ///
+    /// Feed thread only.
     func begin(_ ingest: IngestPoint) {
         let wasBusy = isBusy.withLock { busy in
             defer { busy = true }

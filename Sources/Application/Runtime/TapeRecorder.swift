@@ -3,7 +3,9 @@ internal import MarketData
 internal import Primitives
 internal import Wire
 
-/// Writes the engine's inputs on the run's tape. Feed thread only; costs a copy into the writer's buffer.
+/// Writes the engine's inputs on the run's tape.
+///
+/// Feed thread only; costs a copy into the writer's buffer.
 final class TapeRecorder: InputRecorder {
     private let tape: TapeWriter
 
