@@ -15,6 +15,8 @@ struct Striketape: AsyncParsableCommand {
             DemoCommand.self,
             SimulateCommand.self,
             ReplayCommand.self,
+            TailCommand.self,
+            PlanCommand.self,
             TapeCommand.self,
             BenchCommand.self,
             DoctorCommand.self,

@@ -40,7 +40,7 @@ package final class LiveRun: @unchecked Sendable {
     private var tapeFeed: TapeFeed?
     private let feedPhases = Lock<[String: String]>([:])
 
-    /// - Parameter tapeFiles: the feed, instead of a provider; empty for a provider.
+    /// A run that stands still; `tapeFiles` are the feed instead of a provider, empty for a provider.
     package init(_ configuration: Configuration, roles: Roles, tapeFiles: [String], log: LogSetup) {
         self.configuration = configuration
         self.roles = roles
@@ -187,7 +187,10 @@ package final class LiveRun: @unchecked Sendable {
             return
         }
         for market in configuration.polygon.markets {
-            guard let feed = makeFeed(market, host) else { continue }
+            guard
+                let feed = FeedFactory.make(
+                    market, configuration, loop: host.feedLoop, sink: host.engine.ingest, logger: logger)
+            else { continue }
             feeds.append(feed)
             feed.start()
         }
@@ -195,35 +198,6 @@ package final class LiveRun: @unchecked Sendable {
             let phases = zip(configuration.polygon.markets, feeds).map { ($0.rawValue, $1.phase.rawValue) }
             feedPhases.withLock { $0 = Dictionary(phases, uniquingKeysWith: { $1 }) }
         }
-    }
-
-    private func makeFeed(_ market: Configuration.Market, _ host: EngineHost) -> ProviderFeed? {
-        let subscriptions = MarketSubscriptions.of(market, symbols: configuration.polygon.symbols)
-        guard let base = configuration.polygon.url, !subscriptions.isEmpty else {
-            logger.warning("feed_idle", metadata: ["market": "\(market.rawValue)", "why": "no symbol of this market"])
-            return nil
-        }
-        let url: WebSocketURL
-        do { url = try WebSocketURL("\(base)/\(market.rawValue)") } catch {
-            logger.error("feed_url", metadata: ["error": "\(error)"])
-            return nil
-        }
-        var client = WebSocketClientOptions(url: url)
-        client.silenceNanosMax = 5_000_000_000
-        let logger = logger
-        return ProviderFeed(
-            loop: host.feedLoop,
-            source: market.source,
-            options: ProviderFeedOptions(
-                client: client,
-                key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
-                subscriptions: subscriptions,
-                watchesSilence: !host.isExchangeClock
-            ),
-            sink: host.engine.ingest,
-            clock: { SystemClock.wall() },
-            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) }
-        )
     }
 
     private var dependencies: [Dependency] {

@@ -5,6 +5,7 @@ internal import Gateway
 internal import Journal
 internal import Logging
 internal import MarketData
+internal import Network
 internal import Primitives
 internal import Telemetry
 
@@ -35,6 +36,36 @@ enum MarketSubscriptions {
             }
         }
         return found
+    }
+}
+
+/// Joins a market's connection to a sink, as configured.
+enum FeedFactory {
+    /// - Returns: nil, with a line in the log, where the market has no symbol or the address is none. Feed loop thread.
+    static func make(
+        _ market: Configuration.Market,
+        _ configuration: Configuration,
+        loop: EventLoop,
+        sink: any EventSink,
+        logger: Logger
+    ) -> ProviderFeed? {
+        let subscriptions = MarketSubscriptions.of(market, symbols: configuration.polygon.symbols)
+        guard let base = configuration.polygon.url, !subscriptions.isEmpty else {
+            logger.warning("feed_idle", metadata: ["market": "\(market.rawValue)", "why": "no symbol of this market"])
+            return nil
+        }
+        let url: WebSocketURL
+        do { url = try WebSocketURL("\(base)/\(market.rawValue)") } catch {
+            logger.error("feed_url", metadata: ["error": "\(error)"])
+            return nil
+        }
+        return ProviderFeed(
+            loop: loop, source: market.source,
+            options: ProviderFeedOptions(
+                client: WebSocketClientOptions(url: url), key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
+                subscriptions: subscriptions, watchesSilence: configuration.engine.clock == .wall), sink: sink,
+            clock: { SystemClock.wall() },
+            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) })
     }
 }
 

@@ -84,7 +84,8 @@ enum TapeEncoder {
         }
         out.append(contentsOf: #"{"t":"#.utf8)
         DecimalText.append(head.time, to: &out)
-        if kind != .meta {
+        // A recording without an engine has no ordinals (0): its lines are numbered when they are replayed.
+        if kind != .meta, head.n > 0 {
             out.append(contentsOf: #","n":"#.utf8)
             DecimalText.append(head.n, to: &out)
         }

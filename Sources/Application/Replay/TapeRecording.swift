@@ -1,0 +1,84 @@
+internal import Dispatch
+internal import FeedProtocols
+internal import Feeds
+internal import Journal
+internal import Logging
+internal import MarketData
+internal import Network
+internal import Primitives
+
+/// Records what the provider sends, without an engine (`striketape tape record`).
+package final class TapeRecording: @unchecked Sendable {
+    // Owner of the unchecked state: the feed loop.
+    private let configuration: Configuration
+    private let tape: TapeWriter
+    private let loop = EventLoop(name: "record")
+    private let sink: RecordingSink
+    private var feeds: [ProviderFeed] = []
+    private let logger: Logger
+
+    /// - Throws: `JournalError` where the directory can't be written, `RunError` where the configuration lacks something.
+    package init(_ configuration: Configuration, directory: String, log: LogSetup) throws {
+        guard configuration.missingForRun.isEmpty else {
+            throw RunError(configuration.missingForRun.joined(separator: "; "))
+        }
+        self.configuration = configuration
+        logger = log.logger("record")
+        tape = try TapeWriter(directory: directory)
+        sink = RecordingSink(tape)
+    }
+
+    /// Where the lines go.
+    package var path: String { tape.path }
+
+    package func start() {
+        loop.start()
+        loop.execute { [self] in
+            for market in configuration.polygon.markets {
+                guard let feed = FeedFactory.make(market, configuration, loop: loop, sink: sink, logger: logger) else {
+                    continue
+                }
+                feeds.append(feed)
+                feed.start()
+            }
+            loop.schedule(after: 200_000_000, repeating: 200_000_000) { [self] in
+                if let error = tape.flush() { logger.error("tape_failed", metadata: ["error": "\(error)"]) }
+            }
+        }
+    }
+
+    /// Ends the feeds and closes the tape, compressed.
+    ///
+    /// - Returns: how many lines were written, and what failed.
+    package func stop() -> (lines: Int64, failure: String?) {
+        loop.execute { [self] in for feed in feeds { feed.stop() } }
+        loop.stop()
+        loop.join()
+        let failure = tape.close()
+        return (tape.status.lines, failure.map { "\($0)" })
+    }
+}
+
+/// Writes frames and feed states down, decoding only what the connection needs.
+private final class RecordingSink: EventSink {
+    private let tape: TapeWriter
+    private var decoder = PolygonDecoder()
+    private var symbols = SymbolTable()
+    private var batch = DecodedBatch()
+
+    init(_ tape: TapeWriter) { self.tape = tape }
+
+    func receive(frame: UnsafeRawBufferPointer, from source: FeedSource, at received: Instant) -> FrameOutcome {
+        tape.frame(frame, n: 0, source: source, at: received)
+        batch.removeAll()
+        decoder.decode(frame, symbols: &symbols, into: &batch)
+        return FrameOutcome(
+            eventCount: batch.count, firstTime: batch.count > 0 ? batch[0].time : nil,
+            lastTime: batch.count > 0 ? batch[batch.count - 1].time : nil,
+            notices: batch.statuses.map { FeedNotice(status: $0.status, message: $0.message) })
+    }
+
+    func feedChanged(_ source: FeedSource, to state: FeedState, cause: String, at received: Instant) {
+        tape.feed(source: source.tapeName, state: state, cause: cause, n: 0, at: received)
+    }
+}
