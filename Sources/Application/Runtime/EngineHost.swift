@@ -22,10 +22,10 @@ final class EngineHost: @unchecked Sendable {
     let tape: TapeWriter
     let checkpointer: Checkpointer
     let log: StoreLog
+    private let sink: BusSink
     let isExchangeClock: Bool
     private let configuration: Configuration
     private let checkpoint: Checkpoint?
-    private let bus: any MessageBus
     private let logger: Logger
     private let directory: String
     private let hasTape: Bool
@@ -81,7 +81,8 @@ final class EngineHost: @unchecked Sendable {
         for damage in found.damage { logger.warning("checkpoint_damaged", metadata: ["error": "\(damage)"]) }
         checkpoint = found.checkpoint.flatMap { $0.layout == BuildIdentity.layout ? $0 : nil }
         log = StoreLog(store: store, state: committed)
-        bus = makeBus(log)
+        let sink = BusSink(log: log, bus: makeBus(log))
+        self.sink = sink
         let shards = configuration.engine.shardCount(processors: ProcessInfo.processInfo.activeProcessorCount)
         let tape = tape
         sequencer = Sequencer(
@@ -89,7 +90,7 @@ final class EngineHost: @unchecked Sendable {
             run: identity.run,
             resuming: committed,
             store: store,
-            sink: BusSink(log: log, bus: bus),
+            sink: sink,
             hooks: .init(tape: tape) { health in
                 switch health {
                 case .durable: logger.notice("journal_durable")
@@ -125,6 +126,9 @@ final class EngineHost: @unchecked Sendable {
     }
 
     // MARK: Start
+
+    /// The bus has an engine's end now: what recovery released goes out.
+    func busStarted() { sink.open() }
 
     /// Reads the own tape through the door; afterwards the engine stands where it stood.
     ///
@@ -187,7 +191,7 @@ final class EngineHost: @unchecked Sendable {
             let plans = try store.plans(after: last, limit: 1_000)
             guard let final = plans.last else { return }
             last = final.id
-            bus.release(plans.map { PlanEnvelope.state(of: $0, epoch: log.epoch) })
+            sink.release(plans.map { PlanEnvelope.state(of: $0, epoch: log.epoch) })
         }
     }
 

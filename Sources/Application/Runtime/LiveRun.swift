@@ -84,6 +84,7 @@ package final class LiveRun: @unchecked Sendable {
         if roles.contains(.gateway) { try startGateway(on: bus) }
         bus.start(engine: control, subscriber: gateway)
         if let host {
+            host.busStarted()
             host.start()
             host.feedLoop.execute { [self] in startFeeds(host) }
         }

@@ -34,18 +34,36 @@ final class StoreLog: DurableLog {
 }
 
 /// What the Sequencer releases to: the bus, with the log's position moved first.
+///
+/// Until the bus has an engine's end, which is after recovery, messages are held: a recovery releases what had not been
+/// committed before the end of the process, and the plans' snapshots.
 final class BusSink: MessageSink {
     private let log: StoreLog
     private let bus: any MessageBus
+    /// nil once the bus takes messages.
+    private let held: Lock<[Envelope]?>
 
     init(log: StoreLog, bus: any MessageBus) {
         self.log = log
         self.bus = bus
+        held = Lock([])
+    }
+
+    /// The bus has started: what was held goes out first.
+    func open() {
+        held.withLock { messages in
+            if let messages { bus.release(messages) }
+            messages = nil
+        }
     }
 
     func release(_ messages: [Envelope]) {
         log.released(messages)
-        bus.release(messages)
+        let isHeld = held.withLock { held in
+            held?.append(contentsOf: messages)
+            return held != nil
+        }
+        if !isHeld { bus.release(messages) }
     }
 
     func reply(to command: String, payload: [UInt8]) { bus.reply(to: command, payload: payload) }
