@@ -181,7 +181,8 @@ private final class Pace {
 
     func wait(for time: Instant) {
         let now = ProcessInfo.processInfo.systemUptime
-        guard let origin else {
+        // What came before the first event stands at the epoch by the exchange's clock: nothing to wait for.
+        guard let origin, origin.tape > .zero else {
             origin = (now, time)
             return
         }
