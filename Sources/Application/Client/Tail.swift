@@ -15,10 +15,10 @@ package final class Tail: Sendable {
     private let ended: AsyncStream<String>
     private let end: AsyncStream<String>.Continuation
 
-    /// - Parameters:
-    ///   - json: print whole envelopes; else a line for people.
-    ///   - print: takes a message's line.
-    ///   - note: takes what isn't a message: gaps, losses.
+    /// A follower that stands still.
+    ///
+    /// With `json` whole envelopes are printed, else a line for people. `print` takes a message's line, `note` what isn't a
+    /// message: gaps, losses.
     package init(
         url: String,
         channels: [String],
@@ -36,7 +36,10 @@ package final class Tail: Sendable {
         self.ended = ended
         self.end = end
         tail = WebSocketTail(
-            loop: loop, url: address, channels: channels, token: key?.reveal(),
+            loop: loop,
+            url: address,
+            channels: channels,
+            token: key?.reveal(),
             heard: { event in
                 switch event {
                 case .message(let header, let bytes):
@@ -45,7 +48,9 @@ package final class Tail: Sendable {
                     note("gap in \(channel) from \(from) to \(to.map(String.init) ?? "unknown"): \(reason)")
                 case .note(let words): note(words)
                 }
-            }, ended: { reason in end.yield(reason) })
+            },
+            ended: { reason in end.yield(reason) }
+        )
     }
 
     /// Follows until `stop` returns.
@@ -76,6 +81,7 @@ package final class Tail: Sendable {
         InstantText.append(header.time, to: &time)
         let place = header.offset.map { "#\($0)" } ?? "·"
         let payload = String(decoding: bytes[header.payload], as: UTF8.self)
-        return "\(String(decoding: time, as: UTF8.self))  \(header.channel.name) \(place)  \(header.type.name)  \(payload)"
+        let clock = String(decoding: time, as: UTF8.self)
+        return "\(clock)  \(header.channel.name) \(place)  \(header.type.name)  \(payload)"
     }
 }

@@ -73,9 +73,11 @@ private final class RecordingSink: EventSink {
         batch.removeAll()
         decoder.decode(frame, symbols: &symbols, into: &batch)
         return FrameOutcome(
-            eventCount: batch.count, firstTime: batch.count > 0 ? batch[0].time : nil,
+            eventCount: batch.count,
+            firstTime: batch.count > 0 ? batch[0].time : nil,
             lastTime: batch.count > 0 ? batch[batch.count - 1].time : nil,
-            notices: batch.statuses.map { FeedNotice(status: $0.status, message: $0.message) })
+            notices: batch.statuses.map { FeedNotice(status: $0.status, message: $0.message) }
+        )
     }
 
     func feedChanged(_ source: FeedSource, to state: FeedState, cause: String, at received: Instant) {

@@ -190,7 +190,12 @@ package final class LiveRun: @unchecked Sendable {
         for market in configuration.polygon.markets {
             guard
                 let feed = FeedFactory.make(
-                    market, configuration, loop: host.feedLoop, sink: host.engine.ingest, logger: logger)
+                    market,
+                    configuration,
+                    loop: host.feedLoop,
+                    sink: host.engine.ingest,
+                    logger: logger
+                )
             else { continue }
             feeds.append(feed)
             feed.start()

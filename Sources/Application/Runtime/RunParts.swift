@@ -60,12 +60,18 @@ enum FeedFactory {
             return nil
         }
         return ProviderFeed(
-            loop: loop, source: market.source,
+            loop: loop,
+            source: market.source,
             options: ProviderFeedOptions(
-                client: WebSocketClientOptions(url: url), key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
-                subscriptions: subscriptions, watchesSilence: configuration.engine.clock == .wall), sink: sink,
+                client: WebSocketClientOptions(url: url),
+                key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
+                subscriptions: subscriptions,
+                watchesSilence: configuration.engine.clock == .wall
+            ),
+            sink: sink,
             clock: { SystemClock.wall() },
-            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) })
+            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) }
+        )
     }
 }
 

@@ -33,7 +33,9 @@ struct PlanCommand: ParsableCommand {
     }
 
     struct Create: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a plan from a JSON file (- for standard input).")
+        static let configuration = CommandConfiguration(
+            abstract: "Make a plan from a JSON file (- for standard input)."
+        )
         @Argument(help: "A JSON object.", completion: .file(extensions: ["json"])) var file: String
         @OptionGroup var gateway: Gateway
         func run() throws { try gateway.perform { try $0.create(from: file) } }
@@ -54,7 +56,8 @@ struct PlanCommand: ParsableCommand {
 
     struct Amend: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change fields of a plan; it gets the next version.")
+            abstract: "Change fields of a plan; it gets the next version."
+        )
         @Argument(help: "The plan's id.") var id: String
         @Argument(help: "A JSON file with the changed fields (- for standard input).") var file: String
         @Option(help: "The version you saw.") var version: Int64

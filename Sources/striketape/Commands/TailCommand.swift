@@ -24,8 +24,13 @@ struct TailCommand: AsyncParsableCommand {
         let loaded = try configuration.load()
         do {
             let tail = try Tail(
-                url: url, channels: channels, key: loaded.configuration.gateway.apiKey, json: json,
-                print: { print($0) }, note: { Terminal.error($0) })
+                url: url,
+                channels: channels,
+                key: loaded.configuration.gateway.apiKey,
+                json: json,
+                print: { print($0) },
+                note: { Terminal.error($0) }
+            )
             let reason = await tail.follow(until: { await Interrupt.wait() })
             guard let reason else { return }
             Terminal.error(reason)
