@@ -66,7 +66,8 @@ def read_channel(messages):
         hits[key] = hit["kind"]
 
     for message in messages:
-        if message.get("op") == "connected":
+        if message.get("op") in ("connected", "gap"):
+            # After a gap that is told a snapshot comes.
             has_snapshot = False
             continue
         kind, offset = message["type"], message.get("off")
