@@ -121,7 +121,10 @@ let package = Package(
         tests("JournalTests", ["Journal", "MarketData", "Primitives", "Wire"]),
         tests("BusTests", ["Bus", "MarketData", "Network", "Primitives", "Wire"]),
         tests("GatewayTests", ["Bus", "Gateway", "MarketData", "Network", "Primitives", "Wire"]),
-        tests("ApplicationTests", ["Application", "Primitives", "Telemetry", logging]),
+        tests(
+            "ApplicationTests",
+            ["Analytics", "Application", "FeedProtocols", "Primitives", "SymbolCore", "Telemetry", logging]
+        ),
         tests("TidyTests", []),
     ]
 )

@@ -1,12 +1,12 @@
-internal import Primitives
+package import Primitives
 internal import Wire
 
 /// The fields of one conflatable payload: what they were when last published, and which changed since.
 ///
 /// Values are integers (micros, counts, flags, numbers of names), so that "changed" is exact and writing is cheap.
-struct FieldRow: Sendable {
+package struct FieldRow: Sendable {
     /// How a field is written.
-    enum Form: Sendable {
+    package enum Form: Sendable {
         /// Millionths, as an exact decimal; derived values are rounded to six decimals.
         case decimal
         case integer
@@ -14,15 +14,21 @@ struct FieldRow: Sendable {
         case name([String])
     }
 
-    struct Field: Sendable {
+    package struct Field: Sendable {
         var name: String
         var form: Form
         /// Written with the others, but its change alone publishes nothing (an age).
         var isPassive = false
+
+        package init(name: String, form: Form, isPassive: Bool = false) {
+            self.name = name
+            self.form = form
+            self.isPassive = isPassive
+        }
     }
 
     /// Stands for `null`.
-    static let null = Int64.min
+    package static let null = Int64.min
 
     private let fields: [Field]
     private var published: [Int64]
@@ -30,23 +36,23 @@ struct FieldRow: Sendable {
     /// Nulls are said once, so that a reader sees every field.
     private var isFresh = true
 
-    init(_ fields: [Field]) {
+    package init(_ fields: [Field]) {
         self.fields = fields
         published = Array(repeating: Self.null, count: fields.count)
         values = published
     }
 
-    subscript(index: Int) -> Int64 {
+    package subscript(index: Int) -> Int64 {
         get { values[index] }
         set { values[index] = newValue }
     }
 
-    mutating func set(_ index: Int, _ value: Price?) { values[index] = value?.micros ?? Self.null }
-    mutating func set(_ index: Int, _ value: Size?) { values[index] = value?.micros ?? Self.null }
-    mutating func set(_ index: Int, _ value: Bool?) { values[index] = value.map { $0 ? 1 : 0 } ?? Self.null }
+    package mutating func set(_ index: Int, _ value: Price?) { values[index] = value?.micros ?? Self.null }
+    package mutating func set(_ index: Int, _ value: Size?) { values[index] = value?.micros ?? Self.null }
+    package mutating func set(_ index: Int, _ value: Bool?) { values[index] = value.map { $0 ? 1 : 0 } ?? Self.null }
 
     /// Sets a statistic, rounded to millionths; null where it's unknown or outside the range of a price.
-    mutating func set(_ index: Int, _ value: Double?) {
+    package mutating func set(_ index: Int, _ value: Double?) {
         guard let value, value.isFinite, abs(value) < 9e12 else {
             values[index] = Self.null
             return
@@ -55,17 +61,17 @@ struct FieldRow: Sendable {
     }
 
     /// Says everything again at the next write: somebody new listens who has no state yet.
-    mutating func forget() { isFresh = true }
+    package mutating func forget() { isFresh = true }
 
     /// Whether a write would say anything.
-    var isDirty: Bool {
+    package var isDirty: Bool {
         if isFresh { return true }
         for index in fields.indices where !fields[index].isPassive && values[index] != published[index] { return true }
         return false
     }
 
     /// Appends the object of the changed fields, and takes them as published.
-    mutating func write(to out: inout [UInt8]) {
+    package mutating func write(to out: inout [UInt8]) {
         var object = JSONObject(&out)
         for index in fields.indices where isFresh || fields[index].isPassive || values[index] != published[index] {
             object.key(fields[index].name, to: &out)

@@ -1,7 +1,6 @@
 import Primitives
+import SymbolCore
 import Testing
-
-@testable import SymbolCore
 
 @Suite struct FieldRowTests {
     private static let fields: [FieldRow.Field] = [
