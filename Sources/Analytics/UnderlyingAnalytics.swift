@@ -47,7 +47,6 @@ public struct UnderlyingAnalytics: Sendable {
         @usableFromInline var firstTradeMinute = Int.max
         @usableFromInline var lastTrade: Trade?
         @usableFromInline var quote: Quote?
-        @usableFromInline var usableQuote: Quote?
         @usableFromInline var value: PublishedValue?
         @usableFromInline var strayEvents: UInt64 = 0
         @usableFromInline var unpricedTrades: UInt64 = 0
@@ -143,7 +142,6 @@ public struct UnderlyingAnalytics: Sendable {
         if count > 0, settings.keepsLongWindow { longWindow.add(value, count: count) }
         state.spread.quoted(quote, of: state.day)
         state.quote = quote
-        if quote.isUsable { state.usableQuote = quote }
         if state.halt.hasBands { state.halt.quoted(quote, received: received) }
     }
 

@@ -150,7 +150,7 @@ struct Door: ~Copyable {
         counters.events += 1
         let n = numbering.take()
         let symbol = event.symbol
-        let route = router.known(symbol) ?? introduce(symbol)
+        let route = router.known(symbol) ?? introduce(symbol, at: n)
         guard n > appliedThrough else { return }
         batches[route.shard].inputs.append(
             Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event))
@@ -183,8 +183,8 @@ struct Door: ~Copyable {
         return body(&windows[index])
     }
 
-    private mutating func introduce(_ symbol: SymbolID) -> Route {
-        let introduction = router.place(symbol, symbols.instrument(symbol))
+    private mutating func introduce(_ symbol: SymbolID, at n: Ordinal) -> Route {
+        let introduction = router.place(symbol, symbols.instrument(symbol), at: n)
         let shard = router.shard(of: introduction.core)
         batches[shard].introductions.append(introduction)
         return Route(core: introduction.core, slot: introduction.slot, shard: shard)
@@ -237,14 +237,14 @@ struct Door: ~Copyable {
                 CommandRefusal(.invalid, field: "symbol", message: "unknown symbol \(symbol); served are \(served)")
             )
         }
-        let route = router.known(id) ?? introduce(id)
+        let route = router.known(id) ?? introduce(id, at: numbering.next)
         if let contract = body["contract"]?.string {
             guard let id = symbols.intern(contract), symbols.instrument(id).kind == .option else {
                 return .failure(
                     CommandRefusal(.invalid, field: "contract", message: "expected an option symbol such as O:SPY…")
                 )
             }
-            guard (router.known(id) ?? introduce(id)).core == route.core else {
+            guard (router.known(id) ?? introduce(id, at: numbering.next)).core == route.core else {
                 return .failure(
                     CommandRefusal(.invalid, field: "contract", message: "\(contract) isn't a contract of \(symbol)")
                 )

@@ -55,6 +55,8 @@ extension Input {
 
 /// A symbol seen for the first time, and the place it got.
 package struct Introduction: Sendable {
+    /// The ordinal from which on the symbol is known: how inputs were cut into batches must not matter.
+    package var n: Ordinal
     package var core: UInt32
     package var slot: UInt32
     package var symbol: SymbolID

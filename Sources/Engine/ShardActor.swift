@@ -66,32 +66,64 @@ struct BatchGroups: Sendable {
     private(set) var feeds: [Input] = []
     /// Where each core's group stops in `order`, by local index.
     private(set) var ends: [Int] = []
+    /// The local index of each input's core, −1 for inputs of no core: the second pass needn't read the inputs again.
+    private var locals: [Int32] = []
 
     mutating func group(localIndex: [Int32], count: Int) {
         clocks.removeAll(keepingCapacity: true)
         feeds.removeAll(keepingCapacity: true)
+        let inputs = batch.inputs.count
         if ends.count < count { ends = Array(repeating: 0, count: count) }
-        for local in ends.indices { ends[local] = 0 }
-        for input in batch.inputs {
-            switch input.body {
-            case .clock: clocks.append(input)
-            case .feed: feeds.append(input)
-            case .market, .command: ends[Int(localIndex[Int(input.core)])] += 1
-            }
+        if locals.count < inputs {
+            locals = Array(repeating: 0, count: max(inputs, 2_048))
+            order = locals
         }
+        for local in ends.indices { ends[local] = 0 }
+        countInputs(localIndex)
         var start = 0
         for local in ends.indices {
             let size = ends[local]
             ends[local] = start
             start += size
         }
-        while order.count < start { order.append(0) }
-        for position in batch.inputs.indices {
-            let core = batch.inputs[position].core
-            guard core != .max else { continue }
-            let local = Int(localIndex[Int(core)])
-            order[ends[local]] = Int32(position)
-            ends[local] += 1
+        locals.withUnsafeBufferPointer { locals in
+            order.withUnsafeMutableBufferPointer { order in
+                ends.withUnsafeMutableBufferPointer { ends in
+                    for position in 0..<inputs where locals[position] >= 0 {
+                        let local = Int(locals[position])
+                        order[ends[local]] = Int32(truncatingIfNeeded: position)
+                        ends[local] += 1
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func countInputs(_ localIndex: [Int32]) {
+        batch.inputs.withUnsafeBufferPointer { inputs in
+            locals.withUnsafeMutableBufferPointer { locals in
+                ends.withUnsafeMutableBufferPointer { ends in
+                    for position in inputs.indices {
+                        let core = inputs[position].core
+                        guard core != .max else {
+                            locals[position] = -1
+                            continue
+                        }
+                        let local = localIndex[Int(core)]
+                        locals[position] = local
+                        ends[Int(local)] += 1
+                    }
+                }
+            }
+        }
+        // Inputs of no core are few: one a grid line.
+        for position in batch.inputs.indices where locals[position] < 0 {
+            let input = batch.inputs[position]
+            switch input.body {
+            case .clock: clocks.append(input)
+            case .feed: feeds.append(input)
+            case .market, .command: preconditionFailure("an event or command without a core: \(input.n)")
+            }
         }
     }
 }

@@ -29,7 +29,12 @@ actor SymbolActor {
     }
 
     func introduce(_ introduction: Introduction) {
-        core.introduce(introduction.instrument, id: introduction.symbol, slot: introduction.slot)
+        core.announce(
+            introduction.instrument,
+            id: introduction.symbol,
+            slot: introduction.slot,
+            at: introduction.n
+        )
     }
 
     func setDemand(_ channels: Set<String>?) -> Instant {

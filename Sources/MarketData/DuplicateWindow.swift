@@ -2,7 +2,7 @@ public import Primitives
 
 /// Tells whether a trade or quote was among the last 4,096 of its symbol and kind (analytics.md 5, feeds.md 8 rule 3).
 ///
-/// Starts empty and grows with what was seen (12 bytes a key). The usual case, a sequence above all in the window, costs
+/// Starts empty and grows with what was seen (8 bytes a key without tag, 12 with). The usual case, a sequence above all in the window, costs
 /// one comparison and one append. A sequence that starts anew each day heals once the window has turned over. One thread.
 public struct DuplicateWindow: Sendable {
     /// What a key is.
@@ -17,9 +17,11 @@ public struct DuplicateWindow: Sendable {
     }
 
     /// How many keys are remembered.
-    public static let capacity = 4_096
+    @inlinable
+    public static var capacity: Int { 4_096 }
 
     @usableFromInline var sequences: [Int64] = []
+    /// By position as `sequences`; empty while every tag was 0.
     @usableFromInline var tags: [UInt32] = []
     /// Where the next key goes once the ring is full: the oldest.
     @usableFromInline var next = 0
@@ -54,15 +56,27 @@ public struct DuplicateWindow: Sendable {
     mutating func remember(_ sequence: Int64, _ tag: UInt32) {
         if sequences.count < Self.capacity {
             sequences.append(sequence)
-            tags.append(tag)
+            if tag != 0 || !tags.isEmpty { append(tag: tag) }
         } else {
             let evicted = sequences[next]
             sequences[next] = sequence
-            tags[next] = tag
+            if tag != 0 || !tags.isEmpty { replace(tag: tag) }
             next = (next &+ 1) & (Self.capacity &- 1)
             if evicted == maximum, sequence < maximum { maximum = sequences.max() ?? .min }
         }
         if sequence > maximum { maximum = sequence }
+    }
+
+    @inlinable
+    mutating func append(tag: UInt32) {
+        while tags.count < sequences.count &- 1 { tags.append(0) }
+        tags.append(tag)
+    }
+
+    @inlinable
+    mutating func replace(tag: UInt32) {
+        while tags.count < Self.capacity { tags.append(0) }
+        tags[next] = tag
     }
 
     @usableFromInline
@@ -76,7 +90,7 @@ public struct DuplicateWindow: Sendable {
     private func isRemembered(_ sequence: Int64, _ tag: UInt32) -> Bool {
         var index = sequences.count - 1
         while index >= 0 {
-            if sequences[index] == sequence, tags[index] == tag { return true }
+            if sequences[index] == sequence, tags.isEmpty ? tag == 0 : tags[index] == tag { return true }
             index -= 1
         }
         return false
@@ -96,7 +110,7 @@ extension DuplicateWindow: Checkpointable {
         sequences = try reader.readArray()
         tags = try reader.readArray()
         let next = try reader.read(Int64.self)
-        guard sequences.count == tags.count, sequences.count <= Self.capacity, next >= 0, next < Self.capacity,
+        guard tags.isEmpty || sequences.count == tags.count, sequences.count <= Self.capacity, next >= 0, next < Self.capacity,
             next == 0 || sequences.count == Self.capacity
         else { throw StateError(offset: 0, expected: "a duplicate window") }
         self.next = Int(next)

@@ -50,13 +50,28 @@ package struct SymbolReading: Sendable {
     package var figures: SymbolCheckpoint
 }
 
-/// What a slot needs to know of its instrument on the hot path; the texts are the registry's.
+/// An instrument of a core with its texts: for commands, hits and what is published.
 struct PlacedInstrument: Sendable {
     var id: SymbolID
-    var kind: InstrumentKind
     var instrument: Instrument
 
-    func tick(at price: Price) -> Price { instrument.tick(at: price) }
+    var kind: InstrumentKind { instrument.kind }
+}
+
+/// An instrument that comes in with input `n`.
+struct Announcement: Sendable {
+    var n: Ordinal
+    var slot: UInt32
+    var placed: PlacedInstrument
+}
+
+/// What an event needs to know of its slot: no reference in it, so that reading it counts none.
+struct Place: Sendable, BitwiseCopyable {
+    /// False until the slot is introduced.
+    var isKnown = false
+    var kind = InstrumentKind.equity
+    /// The last usable quote: what a print is held against, and what a hit's *why* shows.
+    var book: Quote?
 }
 
 /// Gives the outputs of one input their indices (docs/decisions/0004).

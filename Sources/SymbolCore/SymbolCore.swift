@@ -20,11 +20,16 @@ package struct SymbolCore: ~Copyable, Sendable {
     var sessions: SessionClock
     package internal(set) var underlying: UnderlyingAnalytics
     var contracts: [ContractAnalytics] = []
-    /// The instruments by slot; nil where a slot has none yet.
+    /// What an event needs to know of its slot.
+    var places: [Place] = [Place(), Place()]
+    /// The instruments by slot, for what isn't said every tick; nil where a slot has none yet.
     var instruments: [PlacedInstrument?] = [nil, nil]
-    /// The last usable quote by slot: what a print is held against, and what a hit's *why* shows.
-    var books: [Quote?] = [nil, nil]
     var halted = false
+    /// Instruments of inputs to come, in order of `n`, and the first's.
+    var announced: [Announcement] = []
+    var nextAnnounced = Ordinal.max
+    /// The input that made the core: clocks before it are none of its business.
+    var since = Ordinal.max
 
     // What is wanted of it.
     var plans: PlanBook
@@ -46,7 +51,12 @@ package struct SymbolCore: ~Copyable, Sendable {
     }
 
     /// Applies one input.
-    package mutating func ingest(_ input: Input, into out: inout OutputBatch) {
+    package mutating func ingest(_ input: Input, into out: inout OutputBatch) { step(input, into: &out) }
+
+    /// The five steps; all of them are inlined here, so that an event is read where it lies and not copied for each.
+    @inline(__always)
+    private mutating func step(_ input: Input, into out: inout OutputBatch) {
+        if input.n >= nextAnnounced { introduceAnnounced(through: input.n) }
         cursor.start(input.n, core: number)
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
         switch input.body {
@@ -83,12 +93,12 @@ package struct SymbolCore: ~Copyable, Sendable {
         var due = nextDue
         let lastClock = clocks.last?.received ?? .distantPast
         for position in order {
-            let input = inputs[Int(position)]
-            if due <= lastClock { due = applyClocks(clocks, from: &clock, before: input.n, into: &out) }
-            if case .command(let index) = input.body {
-                ingest(input, command: commands[index], into: &out)
+            let position = Int(position)
+            if due <= lastClock { due = applyClocks(clocks, from: &clock, before: inputs[position].n, into: &out) }
+            if case .command(let index) = inputs[position].body {
+                ingest(inputs[position], command: commands[index], into: &out)
             } else {
-                ingest(input, into: &out)
+                step(inputs[position], into: &out)
             }
             due = nextDue
         }
@@ -103,7 +113,7 @@ package struct SymbolCore: ~Copyable, Sendable {
     ) -> Instant {
         var due = nextDue
         while clock < clocks.count, clocks[clock].n < n {
-            if clocks[clock].received >= due {
+            if clocks[clock].received >= due, clocks[clock].n >= since {
                 ingest(clocks[clock], into: &out)
                 due = nextDue
             }
@@ -123,18 +133,24 @@ package struct SymbolCore: ~Copyable, Sendable {
         var triggers: Bool
     }
 
+    @inline(__always)
     private mutating func classify(_ event: MarketEvent, slot: UInt32) -> Mark? {
         let slot = Int(slot)
-        guard slot < instruments.count, let placed = instruments[slot] else {
+        guard slot < places.count, places[slot].isKnown else {
             counters.unplaced += 1
             return nil
         }
         var mark = Mark(slot: slot, window: sessions.window(at: event.time), tradeClass: .none, triggers: false)
         if case .trade(let trade) = event {
-            mark.tradeClass = options.rules.classify(trade.conditions, placed.kind, in: mark.window.kind)
+            let kind = places[slot].kind
+            mark.tradeClass = options.rules.classify(trade.conditions, kind, in: mark.window.kind)
             mark.triggers = mark.tradeClass.contains(.last)
             if mark.triggers,
-                TriggerRules.isBadPrint(trade.price, prevailing: books[slot], tick: placed.tick(at: trade.price))
+                TriggerRules.isBadPrint(
+                    trade.price,
+                    prevailing: places[slot].book,
+                    tick: Instrument.tick(kind, at: trade.price)
+                )
             {
                 mark.triggers = false
                 counters.badPrints += 1
@@ -145,13 +161,15 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     // MARK: 2. Update book
 
+    @inline(__always)
     private mutating func updateBook(_ event: MarketEvent, _ mark: Mark) {
-        if case .quote(let quote) = event, quote.isUsable { books[mark.slot] = quote }
+        if case .quote(let quote) = event, quote.isUsable { places[mark.slot].book = quote }
     }
 
     // MARK: 3. Update analytics
 
     /// - Returns: the start of a completed minute bar that changed.
+    @inline(__always)
     private mutating func updateAnalytics(_ event: MarketEvent, _ mark: Mark, received: Instant) -> Instant? {
         guard mark.slot < Int(Slot.firstContract) else {
             let contract = mark.slot - Int(Slot.firstContract)
@@ -176,6 +194,7 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     // MARK: 4. Step plans
 
+    @inline(__always)
     private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
         if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
         guard plans.openCount > 0 else { return }
@@ -210,6 +229,7 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     // MARK: 5. Emit
 
+    @inline(__always)
     private mutating func emit(
         _ event: MarketEvent,
         _ mark: Mark,
