@@ -28,7 +28,7 @@ extension SymbolCore {
     package mutating func announce(_ instrument: Instrument, id: SymbolID, slot: UInt32, at n: Ordinal) {
         announced.append(Announcement(n: n, slot: slot, placed: PlacedInstrument(id: id, instrument: instrument)))
         nextAnnounced = min(nextAnnounced, n)
-        since = min(since, n)
+        bornAfter = min(bornAfter, n - 1)
     }
 
     mutating func introduceAnnounced(through n: Ordinal) {
@@ -83,7 +83,7 @@ extension SymbolCore {
         options: SymbolCoreOptions
     ) throws(StateError) {
         self.init(symbol: symbol, number: number, options: options)
-        since = .min
+        bornAfter = .min
         var reader = StateReader(saved)
         underlying = try UnderlyingAnalytics(restoring: &reader)
         let count = try reader.read(Int64.self)

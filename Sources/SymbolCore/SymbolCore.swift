@@ -28,8 +28,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// Instruments of inputs to come, in order of `n`, and the first's.
     var announced: [Announcement] = []
     var nextAnnounced = Ordinal.max
-    /// The input that made the core: clocks before it are none of its business.
-    var since = Ordinal.max
+    /// The input before the one that made the core: clocks up to it are none of its business.
+    var bornAfter = Ordinal.max
 
     // What is wanted of it.
     var plans: PlanBook
@@ -90,30 +90,36 @@ package struct SymbolCore: ~Copyable, Sendable {
         into out: inout OutputBatch
     ) {
         var clock = 0
+        var passed = bornAfter
         var due = nextDue
         let lastClock = clocks.last?.received ?? .distantPast
         for position in order {
             let position = Int(position)
-            if due <= lastClock { due = applyClocks(clocks, from: &clock, before: inputs[position].n, into: &out) }
+            if due <= lastClock {
+                due = applyClocks(clocks, from: &clock, between: passed, inputs[position].n, into: &out)
+            }
             if case .command(let index) = inputs[position].body {
                 ingest(inputs[position], command: commands[index], into: &out)
             } else {
                 step(inputs[position], into: &out)
             }
             due = nextDue
+            passed = inputs[position].n
         }
-        if due <= lastClock { _ = applyClocks(clocks, from: &clock, before: .max, into: &out) }
+        if due <= lastClock { _ = applyClocks(clocks, from: &clock, between: passed, .max, into: &out) }
     }
 
+    /// Applies the clocks that are due between two inputs; those before `passed` weren't, when it was their turn.
     private mutating func applyClocks(
         _ clocks: UnsafeBufferPointer<Input>,
         from clock: inout Int,
-        before n: Ordinal,
+        between passed: Ordinal,
+        _ n: Ordinal,
         into out: inout OutputBatch
     ) -> Instant {
         var due = nextDue
         while clock < clocks.count, clocks[clock].n < n {
-            if clocks[clock].received >= due, clocks[clock].n >= since {
+            if clocks[clock].received >= due, clocks[clock].n > passed {
                 ingest(clocks[clock], into: &out)
                 due = nextDue
             }
