@@ -24,7 +24,7 @@ struct Door: ~Copyable {
     private var decoded = DecodedBatch()
     private var symbols: SymbolTable
     private var router: Router
-    private var windows: [DuplicateWindow] = []
+    private var windows = DuplicateWindows()
     private var batches: [InputBatch]
     private let batchLimit: Int
 
@@ -142,8 +142,13 @@ struct Door: ~Copyable {
 
     // MARK: One event
 
+    /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
+    @inline(__always)
     private mutating func accept(_ event: MarketEvent) {
-        guard isNew(event) else {
+        switch windows.admit(event) {
+        case .new: break
+        case .newButOlder: counters.outOfOrder += 1
+        case .duplicate:
             counters.duplicates += 1
             return
         }
@@ -156,31 +161,6 @@ struct Door: ~Copyable {
             Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event))
         )
         if batches[route.shard].inputs.count >= batchLimit { flush() }
-    }
-
-    /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
-    private mutating func isNew(_ event: MarketEvent) -> Bool {
-        let verdict: DuplicateWindow.Verdict
-        switch event {
-        case .trade(let trade):
-            let tag = DuplicateWindow.tag(exchange: trade.exchange, idHash: trade.idHash)
-            verdict = window(trade.symbol, kind: 0) { $0.admit(sequence: trade.sequence, tag: tag) }
-        case .quote(let quote):
-            verdict = window(quote.symbol, kind: 1) { $0.admit(sequence: quote.sequence, tag: 0) }
-        default: return true
-        }
-        if verdict == .newButOlder { counters.outOfOrder += 1 }
-        return verdict != .duplicate
-    }
-
-    private mutating func window(
-        _ symbol: SymbolID,
-        kind: Int,
-        _ body: (inout DuplicateWindow) -> DuplicateWindow.Verdict
-    ) -> DuplicateWindow.Verdict {
-        let index = Int(symbol.index) * 2 + kind
-        while windows.count <= index { windows.append(DuplicateWindow()) }
-        return body(&windows[index])
     }
 
     private mutating func introduce(_ symbol: SymbolID, at n: Ordinal) -> Route {

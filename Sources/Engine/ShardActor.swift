@@ -16,31 +16,31 @@ final class ShardWork: @unchecked Sendable {
     /// Groups the batch by core.
     func group(localIndex: [Int32], count: Int) { groups.group(localIndex: localIndex, count: count) }
 
-    /// Where the slice of an actor stops; it starts where the one before it stops.
-    func sliceEnd(_ local: Int) -> Int { groups.ends[local] }
-
     var batch: InputBatch { groups.batch }
     var lastClock: Instant { groups.clocks.last?.received ?? .distantPast }
     var feedInputs: [Input] { groups.feeds }
 
-    /// Lends a slice of the batch to a core, without a copy.
-    func lend(
-        _ slice: Range<Int>,
-        to body: (
-            UnsafeBufferPointer<Input>, UnsafeBufferPointer<Int32>, UnsafeBufferPointer<Input>, [Command],
-            inout OutputBatch
-        ) -> Void
-    ) {
+    /// Lends the grouped batch, to be cut into the cores' slices without a copy.
+    func lend(_ body: (ShardSlice, UnsafeBufferPointer<Int>) -> Void) {
         groups.batch.inputs.withUnsafeBufferPointer { inputs in
             groups.order.withUnsafeBufferPointer { order in
                 groups.clocks.withUnsafeBufferPointer { clocks in
-                    body(
-                        inputs,
-                        UnsafeBufferPointer(rebasing: order[slice]),
-                        clocks,
-                        groups.batch.commands,
-                        &outputs
-                    )
+                    groups.batch.commands.withUnsafeBufferPointer { commands in
+                        groups.ends.withUnsafeBufferPointer { ends in
+                            withUnsafeMutablePointer(to: &outputs) { outputs in
+                                body(
+                                    ShardSlice(
+                                        inputs: inputs,
+                                        order: order,
+                                        clocks: clocks,
+                                        commands: commands,
+                                        outputs: outputs
+                                    ),
+                                    ends
+                                )
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -54,6 +54,17 @@ final class ShardWork: @unchecked Sendable {
     }
 
     func withOutputs(_ body: (inout OutputBatch) -> Void) { body(&outputs) }
+}
+
+/// What a core applies of a batch, and where its outputs go; valid during `ShardWork.lend` only.
+struct ShardSlice: @unchecked Sendable {
+    // Owner of the pointers: `ShardWork`, which lends them on the shard's thread and doesn't touch them meanwhile.
+    let inputs: UnsafeBufferPointer<Input>
+    /// Positions in `inputs`, in order of `n`.
+    var order: UnsafeBufferPointer<Int32>
+    let clocks: UnsafeBufferPointer<Input>
+    let commands: UnsafeBufferPointer<Command>
+    let outputs: UnsafeMutablePointer<OutputBatch>
 }
 
 /// A batch, sorted by core without moving its inputs: a counting sort, stable, no allocation once the buffers have grown.
@@ -104,14 +115,15 @@ struct BatchGroups: Sendable {
             locals.withUnsafeMutableBufferPointer { locals in
                 ends.withUnsafeMutableBufferPointer { ends in
                     for position in inputs.indices {
-                        let core = inputs[position].core
-                        guard core != .max else {
-                            locals[position] = -1
-                            continue
+                        // The body's mark is looked at, not only the core: so all of an input is fetched here, in order,
+                        // from the cache of the thread that wrote it, and not later, one by one.
+                        switch inputs[position].body {
+                        case .clock, .feed: locals[position] = -1
+                        case .market, .command:
+                            let local = localIndex[Int(inputs[position].core)]
+                            locals[position] = local
+                            ends[Int(local)] += 1
                         }
-                        let local = localIndex[Int(core)]
-                        locals[position] = local
-                        ends[Int(local)] += 1
                     }
                 }
             }
@@ -200,17 +212,24 @@ actor ShardActor {
     private func applyGroups() {
         let lastClock = work.lastClock
         let someoneIsDue = lastClock >= earliestDue
-        earliestDue = .distantFuture
-        var start = 0
-        for local in actors.indices {
-            let end = work.sliceEnd(local)
-            if end > start || (someoneIsDue && lastClock >= due[local]) {
-                let slice = start..<end
-                due[local] = actors[local].assumeIsolated { $0.apply(slice, of: work) }
+        var earliest = Instant.distantFuture
+        let actors = actors
+        due.withUnsafeMutableBufferPointer { due in
+            work.lend { whole, ends in
+                var slice = whole
+                var start = 0
+                for local in actors.indices {
+                    let end = ends[local]
+                    if end > start || (someoneIsDue && lastClock >= due[local]) {
+                        slice.order = UnsafeBufferPointer(rebasing: whole.order[start..<end])
+                        due[local] = actors[local].assumeIsolated { [slice] in $0.apply(slice) }
+                    }
+                    if due[local] < earliest { earliest = due[local] }
+                    start = end
+                }
             }
-            earliestDue = min(earliestDue, due[local])
-            start = end
         }
+        earliestDue = earliest
     }
 
     private func perform(_ control: Control) async {

@@ -82,13 +82,14 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// Applies this core's inputs of a batch, and between them the clocks that it is due at; the others are jumped over.
     ///
     /// - Parameter order: positions in `inputs`, in order of `n`.
+    /// - Returns: when the core next wants a clock.
     package mutating func apply(
         _ inputs: UnsafeBufferPointer<Input>,
         in order: UnsafeBufferPointer<Int32>,
         clocks: UnsafeBufferPointer<Input>,
-        commands: [Command],
+        commands: UnsafeBufferPointer<Command>,
         into out: inout OutputBatch
-    ) {
+    ) -> Instant {
         var clock = 0
         var passed = bornAfter
         var due = nextDue
@@ -106,7 +107,8 @@ package struct SymbolCore: ~Copyable, Sendable {
             due = nextDue
             passed = inputs[position].n
         }
-        if due <= lastClock { _ = applyClocks(clocks, from: &clock, between: passed, .max, into: &out) }
+        if due <= lastClock { due = applyClocks(clocks, from: &clock, between: passed, .max, into: &out) }
+        return due
     }
 
     /// Applies the clocks that are due between two inputs; those before `passed` weren't, when it was their turn.
