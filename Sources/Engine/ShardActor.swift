@@ -208,12 +208,13 @@ actor ShardActor {
 
     /// Gives each actor its slice, and those without one the clocks that they are due at.
     ///
-    /// The actors share this one's executor, so they are entered without a task switch: that costs as much as four events.
+    /// The actors share this one's executor, so that they are entered by plain calls.
     private func applyGroups() {
         let lastClock = work.lastClock
         let someoneIsDue = lastClock >= earliestDue
         var earliest = Instant.distantFuture
         let actors = actors
+        executor.checkIsolated()
         due.withUnsafeMutableBufferPointer { due in
             work.lend { whole, ends in
                 var slice = whole
@@ -222,7 +223,7 @@ actor ShardActor {
                     let end = ends[local]
                     if end > start || (someoneIsDue && lastClock >= due[local]) {
                         slice.order = UnsafeBufferPointer(rebasing: whole.order[start..<end])
-                        due[local] = actors[local].assumeIsolated { [slice] in $0.apply(slice) }
+                        due[local] = actors[local].apply(slice)
                     }
                     if due[local] < earliest { earliest = due[local] }
                     start = end

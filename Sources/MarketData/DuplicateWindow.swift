@@ -30,10 +30,11 @@ public struct DuplicateWindow: ~Copyable, @unchecked Sendable {
     @usableFromInline var tags: UnsafeMutablePointer<UInt32>?
     /// The greatest sequence in the window.
     @usableFromInline var maximum = Int64.min
-    @usableFromInline var count: Int32 = 0
-    @usableFromInline var room: Int32 = 0
+    // Sixteen bits each: the two windows of a symbol share a cache line.
+    @usableFromInline var count: Int16 = 0
+    @usableFromInline var room: Int16 = 0
     /// Where the next key goes once the ring is full: the oldest.
-    @usableFromInline var next: Int32 = 0
+    @usableFromInline var next: Int16 = 0
 
     /// Remembers nothing.
     @inlinable
@@ -67,7 +68,7 @@ public struct DuplicateWindow: ~Copyable, @unchecked Sendable {
 
     @inlinable
     mutating func remember(_ sequence: Int64, _ tag: UInt32) {
-        guard count < Int32(Self.capacity) else {
+        guard count < Int16(truncatingIfNeeded: Self.capacity) else {
             replaceOldest(sequence, tag)
             return
         }
@@ -86,7 +87,7 @@ public struct DuplicateWindow: ~Copyable, @unchecked Sendable {
         let evicted = sequences[place]
         sequences[place] = sequence
         if tag != 0 || tags != nil { set(tag: tag, at: place) }
-        next = (next &+ 1) & Int32(Self.capacity &- 1)
+        next = (next &+ 1) & Int16(truncatingIfNeeded: Self.capacity &- 1)
         if evicted == maximum, sequence < maximum {
             maximum = UnsafeBufferPointer(start: sequences, count: Int(count)).max() ?? .min
         }
@@ -102,29 +103,30 @@ public struct DuplicateWindow: ~Copyable, @unchecked Sendable {
     @usableFromInline
     mutating func makeTags() {
         let made = UnsafeMutablePointer<UInt32>.allocate(capacity: Int(room))
-        made.initialize(repeating: 0, count: Int(room))
+        // Those of the keys before; the key at hand sets its own.
+        made.initialize(repeating: 0, count: Int(count))
         tags = made
     }
 
+    /// Makes room: for a symbol that trades much at once for all, since only pages that are written take memory.
     @usableFromInline
     mutating func grow() {
-        let larger = room == 0 ? 16 : room &* 2
-        sequences = Self.moved(sequences, from: room, to: larger)
-        if tags != nil { tags = Self.moved(tags, from: room, to: larger) }
+        let larger: Int16 = room == 0 ? 16 : room < 256 ? room &* 4 : Int16(Self.capacity)
+        sequences = Self.moved(sequences, count, to: larger)
+        if tags != nil { tags = Self.moved(tags, count, to: larger) }
         room = larger
     }
 
     private static func moved<Key: FixedWidthInteger>(
         _ old: UnsafeMutablePointer<Key>?,
-        from room: Int32,
-        to larger: Int32
+        _ count: Int16,
+        to larger: Int16
     ) -> UnsafeMutablePointer<Key> {
         let new = UnsafeMutablePointer<Key>.allocate(capacity: Int(larger))
         if let old {
-            new.moveInitialize(from: old, count: Int(room))
+            new.moveInitialize(from: old, count: Int(count))
             old.deallocate()
         }
-        (new + Int(room)).initialize(repeating: 0, count: Int(larger - room))
         return new
     }
 
@@ -167,7 +169,7 @@ extension DuplicateWindow {
         else { throw StateError(offset: 0, expected: "a duplicate window") }
         self.init()
         for (place, sequence) in sequences.enumerated() { remember(sequence, tags.isEmpty ? 0 : tags[place]) }
-        self.next = Int32(next)
+        self.next = Int16(next)
     }
 }
 

@@ -225,8 +225,12 @@ public struct PlanBook: Sendable {
     }
 
     /// Steps the plans that the event reached, in order of creation, each once.
+    @inline(__always)
     private mutating func stepTriggered(time: Instant, band: Int64, into out: inout [PlanOutcome]) {
-        guard !triggered.isEmpty else { return }
+        if !triggered.isEmpty { stepSomeTriggered(time: time, band: band, into: &out) }
+    }
+
+    private mutating func stepSomeTriggered(time: Instant, band: Int64, into out: inout [PlanOutcome]) {
         if triggered.count > 1 { triggered.sort() }
         var previous: UInt64 = 0
         for position in triggered.indices {

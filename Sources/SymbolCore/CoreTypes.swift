@@ -74,6 +74,45 @@ struct Place: Sendable, BitwiseCopyable {
     var book: Quote?
 }
 
+/// The places by slot, in plain memory: written at every quote, so that an array's check for a second owner would cost.
+struct PlaceTable: ~Copyable, @unchecked Sendable {
+    // Owner of the unchecked state: this value alone has the memory, and frees it.
+    private var places: UnsafeMutablePointer<Place>
+    private(set) var count = 0
+    private var room = 2
+
+    /// The slots that every core has.
+    init() {
+        places = .allocate(capacity: room)
+        append()
+        append()
+    }
+
+    deinit { places.deallocate() }
+
+    mutating func append() {
+        if count == room {
+            let larger = UnsafeMutablePointer<Place>.allocate(capacity: room * 2)
+            larger.moveInitialize(from: places, count: count)
+            places.deallocate()
+            (places, room) = (larger, room * 2)
+        }
+        (places + count).initialize(to: Place())
+        count += 1
+    }
+
+    subscript(slot: Int) -> Place {
+        _read {
+            precondition(slot >= 0 && slot < count, "slot \(slot) of \(count)")
+            yield places[slot]
+        }
+        _modify {
+            precondition(slot >= 0 && slot < count, "slot \(slot) of \(count)")
+            yield &places[slot]
+        }
+    }
+}
+
 /// Gives the outputs of one input their indices (docs/decisions/0004).
 struct OutputCursor: Sendable {
     private(set) var n: Ordinal = 0

@@ -46,7 +46,7 @@ extension SymbolCore {
         let slot = Int(slot)
         while instruments.count <= slot {
             instruments.append(nil)
-            places.append(Place())
+            places.append()
         }
         while contracts.count < instruments.count - Int(Slot.firstContract) { contracts.append(ContractAnalytics()) }
         let isNew = instruments[slot] == nil
@@ -70,7 +70,7 @@ extension SymbolCore {
         underlying.save(to: &writer)
         writer.write(Int64(contracts.count))
         for contract in contracts { contract.save(to: &writer) }
-        writer.write(places.map(\.book))
+        writer.write((0..<places.count).map { places[$0].book })
         writer.write(halted)
         writer.write(counters)
         plans.save(to: &writer)
@@ -89,7 +89,9 @@ extension SymbolCore {
         let count = try reader.read(Int64.self)
         guard count >= 0, count <= 1 << 24 else { throw StateError(offset: 0, expected: "a number of contracts") }
         for _ in 0..<count { contracts.append(try ContractAnalytics(restoring: &reader)) }
-        places = try reader.readArray(of: Quote?.self).map { Place(book: $0) }
+        let books = try reader.readArray(of: Quote?.self)
+        while places.count < books.count { places.append() }
+        for (slot, book) in books.enumerated() { places[slot].book = book }
         instruments = Array(repeating: nil, count: places.count)
         halted = try reader.read(Bool.self)
         counters = try reader.read(CoreCounters.self)

@@ -21,7 +21,7 @@ package struct SymbolCore: ~Copyable, Sendable {
     package internal(set) var underlying: UnderlyingAnalytics
     var contracts: [ContractAnalytics] = []
     /// What an event needs to know of its slot.
-    var places: [Place] = [Place(), Place()]
+    var places = PlaceTable()
     /// The instruments by slot, for what isn't said every tick; nil where a slot has none yet.
     var instruments: [PlacedInstrument?] = [nil, nil]
     var halted = false
@@ -51,11 +51,13 @@ package struct SymbolCore: ~Copyable, Sendable {
     }
 
     /// Applies one input.
-    package mutating func ingest(_ input: Input, into out: inout OutputBatch) { step(input, into: &out) }
+    package mutating func ingest(_ input: Input, into out: inout OutputBatch) {
+        withUnsafePointer(to: input) { ingest(at: $0, into: &out) }
+    }
 
-    /// The five steps; all of them are inlined here, so that an event is read where it lies and not copied for each.
-    @inline(__always)
-    private mutating func step(_ input: Input, into out: inout OutputBatch) {
+    /// The five steps, all of them inlined here: an event is read where it lies, and not copied for each.
+    private mutating func ingest(at place: UnsafePointer<Input>, into out: inout OutputBatch) {
+        let input = place.pointee
         if input.n >= nextAnnounced { introduceAnnounced(through: input.n) }
         cursor.start(input.n, core: number)
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
@@ -90,6 +92,7 @@ package struct SymbolCore: ~Copyable, Sendable {
         commands: UnsafeBufferPointer<Command>,
         into out: inout OutputBatch
     ) -> Instant {
+        guard let base = inputs.baseAddress else { return nextDue }
         var clock = 0
         var passed = bornAfter
         var due = nextDue
@@ -102,7 +105,7 @@ package struct SymbolCore: ~Copyable, Sendable {
             if case .command(let index) = inputs[position].body {
                 ingest(inputs[position], command: commands[index], into: &out)
             } else {
-                step(inputs[position], into: &out)
+                ingest(at: base + position, into: &out)
             }
             due = nextDue
             passed = inputs[position].n
