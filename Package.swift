@@ -115,9 +115,15 @@ let package = Package(
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
         tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
         tests("WireTests", ["MarketData", "Plans", "Primitives", "Wire"]),
-        tests("SymbolCoreTests", ["MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests(
+            "SymbolCoreTests",
+            ["AllocationCounting", "Analytics", "MarketData", "Primitives", "SymbolCore", "Wire"]
+        ),
         tests("NetworkTests", ["Network", "Primitives"]),
-        tests("EngineTests", ["Engine", "FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests(
+            "EngineTests",
+            ["AllocationCounting", "Engine", "FeedProtocols", "MarketData", "Primitives", "SymbolCore", "Wire"]
+        ),
         tests("JournalTests", ["Journal", "MarketData", "Primitives", "Wire"]),
         tests("BusTests", ["Bus", "MarketData", "Network", "Primitives", "Wire"]),
         tests("GatewayTests", ["Bus", "Gateway", "MarketData", "Network", "Primitives", "Wire"]),

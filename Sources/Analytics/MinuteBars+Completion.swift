@@ -1,6 +1,7 @@
-internal import Glibc
 internal import MarketData
 public import Primitives
+
+internal import func Glibc.log
 
 // Completion of bars, and what is computed from complete ones.
 extension MinuteBars {

@@ -113,8 +113,9 @@ public struct CompletedBars: Hashable, Sendable {
 /// event for a complete bar changes it, and what was computed from it. 48 bytes a minute, at most 960. One thread.
 public struct MinuteBars: Sendable {
     /// Minutes from 04:00 to 20:00.
-    public static let limit = 960
-    @usableFromInline static let minuteNanos: Int64 = 60_000_000_000
+    @inlinable
+    public static var limit: Int { 960 }
+    @inlinable static var minuteNanos: Int64 { 60_000_000_000 }
     /// Minutes in a bar of the ATR.
     public static let fiveMinutes = 5
 

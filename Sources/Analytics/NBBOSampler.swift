@@ -32,9 +32,11 @@ public struct NBBOSampling: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Equities: 250 ms, stale after 2 s.
-    public static let equity = NBBOSampling(staleNanos: 2_000_000_000)
+    @inlinable
+    public static var equity: NBBOSampling { NBBOSampling(staleNanos: 2_000_000_000) }
     /// Options: 250 ms, stale after 15 s.
-    public static let option = NBBOSampling(staleNanos: 15_000_000_000)
+    @inlinable
+    public static var option: NBBOSampling { NBBOSampling(staleNanos: 15_000_000_000) }
 }
 
 /// Mean and spread of a window of sampled spread fractions (analytics.md 1).

@@ -20,7 +20,7 @@ public struct TimeWeightedSpread: Sendable, BitwiseCopyable {
     /// Of it with ask < bid.
     public var crossedMillis: UInt32 = 0
 
-    @usableFromInline static let none = Int64.min
+    @inlinable static var none: Int64 { .min }
 
     /// Before the first quote.
     public init() {}

@@ -72,9 +72,6 @@ extension UnderlyingAnalytics {
     /// Last quote of any quality, for display.
     @inlinable
     public var quote: Quote? { state.quote }
-    /// Last usable quote of the day.
-    @inlinable
-    public var usableQuote: Quote? { state.usableQuote }
     /// Last index level.
     @inlinable
     public var value: PublishedValue? { state.value }
@@ -89,6 +86,7 @@ extension UnderlyingAnalytics {
     }
 
     /// Pinned at a limit band with a one-sided quote.
+    @inlinable
     public var isHaltSuspected: Bool { state.halt.isSuspected }
     /// Events of an earlier day, or of closed time.
     public var strayEvents: UInt64 { state.strayEvents }

@@ -47,7 +47,6 @@ public struct UnderlyingAnalytics: Sendable {
         @usableFromInline var firstTradeMinute = Int.max
         @usableFromInline var lastTrade: Trade?
         @usableFromInline var quote: Quote?
-        @usableFromInline var usableQuote: Quote?
         @usableFromInline var value: PublishedValue?
         @usableFromInline var strayEvents: UInt64 = 0
         @usableFromInline var unpricedTrades: UInt64 = 0
@@ -126,7 +125,10 @@ public struct UnderlyingAnalytics: Sendable {
     }
 
     /// Takes a quote of any quality.
+    ///
+    /// Inlined by force: a quote handed over through memory is read before its parts have been stored (16 ns).
     @inlinable
+    @inline(__always)
     public mutating func quoted(_ quote: Quote, in window: SessionWindow, received: Instant) {
         guard enter(window, received) else {
             if window.kind == .closed { state.quote = quote }
@@ -143,7 +145,6 @@ public struct UnderlyingAnalytics: Sendable {
         if count > 0, settings.keepsLongWindow { longWindow.add(value, count: count) }
         state.spread.quoted(quote, of: state.day)
         state.quote = quote
-        if quote.isUsable { state.usableQuote = quote }
         if state.halt.hasBands { state.halt.quoted(quote, received: received) }
     }
 

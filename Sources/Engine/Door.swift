@@ -20,11 +20,11 @@ struct Door: ~Copyable {
     private let clock: EngineClock
     private let servedSymbols: Set<String>?
     private let shards: [ShardPort]
-    private var decoder = PolygonDecoder()
+    private var decoder = FrameDecoder()
     private var decoded = DecodedBatch()
     private var symbols: SymbolTable
     private var router: Router
-    private var windows: [DuplicateWindow] = []
+    private var windows = DuplicateWindows()
     private var batches: [InputBatch]
     private let batchLimit: Int
 
@@ -142,15 +142,20 @@ struct Door: ~Copyable {
 
     // MARK: One event
 
+    /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
+    @inline(__always)
     private mutating func accept(_ event: MarketEvent) {
-        guard isNew(event) else {
+        switch windows.admit(event) {
+        case .new: break
+        case .newButOlder: counters.outOfOrder += 1
+        case .duplicate:
             counters.duplicates += 1
             return
         }
         counters.events += 1
         let n = numbering.take()
         let symbol = event.symbol
-        let route = router.known(symbol) ?? introduce(symbol)
+        let route = router.known(symbol) ?? introduce(symbol, at: n)
         guard n > appliedThrough else { return }
         batches[route.shard].inputs.append(
             Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event))
@@ -158,33 +163,8 @@ struct Door: ~Copyable {
         if batches[route.shard].inputs.count >= batchLimit { flush() }
     }
 
-    /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
-    private mutating func isNew(_ event: MarketEvent) -> Bool {
-        let verdict: DuplicateWindow.Verdict
-        switch event {
-        case .trade(let trade):
-            let tag = DuplicateWindow.tag(exchange: trade.exchange, idHash: trade.idHash)
-            verdict = window(trade.symbol, kind: 0) { $0.admit(sequence: trade.sequence, tag: tag) }
-        case .quote(let quote):
-            verdict = window(quote.symbol, kind: 1) { $0.admit(sequence: quote.sequence, tag: 0) }
-        default: return true
-        }
-        if verdict == .newButOlder { counters.outOfOrder += 1 }
-        return verdict != .duplicate
-    }
-
-    private mutating func window(
-        _ symbol: SymbolID,
-        kind: Int,
-        _ body: (inout DuplicateWindow) -> DuplicateWindow.Verdict
-    ) -> DuplicateWindow.Verdict {
-        let index = Int(symbol.index) * 2 + kind
-        while windows.count <= index { windows.append(DuplicateWindow()) }
-        return body(&windows[index])
-    }
-
-    private mutating func introduce(_ symbol: SymbolID) -> Route {
-        let introduction = router.place(symbol, symbols.instrument(symbol))
+    private mutating func introduce(_ symbol: SymbolID, at n: Ordinal) -> Route {
+        let introduction = router.place(symbol, symbols.instrument(symbol), at: n)
         let shard = router.shard(of: introduction.core)
         batches[shard].introductions.append(introduction)
         return Route(core: introduction.core, slot: introduction.slot, shard: shard)
@@ -247,14 +227,14 @@ struct Door: ~Copyable {
                 CommandRefusal(.invalid, field: "symbol", message: "unknown symbol \(symbol); served are \(served)")
             )
         }
-        let route = router.known(id) ?? introduce(id)
+        let route = router.known(id) ?? introduce(id, at: numbering.next)
         if let contract = body["contract"]?.string {
             guard let id = symbols.intern(contract), symbols.instrument(id).kind == .option else {
                 return .failure(
                     CommandRefusal(.invalid, field: "contract", message: "expected an option symbol such as O:SPY…")
                 )
             }
-            guard (router.known(id) ?? introduce(id)).core == route.core else {
+            guard (router.known(id) ?? introduce(id, at: numbering.next)).core == route.core else {
                 return .failure(
                     CommandRefusal(.invalid, field: "contract", message: "\(contract) isn't a contract of \(symbol)")
                 )

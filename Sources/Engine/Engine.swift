@@ -57,7 +57,7 @@ package final class Engine: Sendable {
     ///   - savedCores: states of a checkpoint by underlying; a core with one starts from it.
     package init(_ options: EngineOptions, sink: any OutputSink, savedCores: [String: [UInt8]] = [:]) {
         shards = (0..<options.shards).map { index in
-            ShardPort(index: index, mailboxInputs: options.mailboxInputs, sink: sink) { introduction in
+            ShardPort(index: index, options, sink: sink) { introduction in
                 let symbol = introduction.instrument.underlying
                 return SymbolCore.make(
                     symbol: symbol,
@@ -92,13 +92,13 @@ final class ShardPort: Sendable {
 
     init(
         index: Int,
-        mailboxInputs: Int,
+        _ options: EngineOptions,
         sink: any OutputSink,
         makeCore: @escaping @Sendable (Introduction) -> SymbolCore
     ) {
         self.index = index
         self.sink = sink
-        mailbox = Mailbox(limit: mailboxInputs)
+        mailbox = Mailbox(limit: options.mailboxInputs, batchLimit: options.batchInputs)
         executor = ShardExecutor(name: "shard-\(index)")
         actor = ShardActor(index: index, executor: executor, mailbox: mailbox, sink: sink, makeCore: makeCore)
     }

@@ -55,6 +55,8 @@ extension Input {
 
 /// A symbol seen for the first time, and the place it got.
 package struct Introduction: Sendable {
+    /// The ordinal from which on the symbol is known: how inputs were cut into batches must not matter.
+    package var n: Ordinal
     package var core: UInt32
     package var slot: UInt32
     package var symbol: SymbolID
@@ -63,7 +65,7 @@ package struct Introduction: Sendable {
 
 /// A feed's new state.
 package struct FeedChange: Sendable {
-    /// `polygon.stocks`, `bus`: as the tape names it.
+    /// As the tape names it; `bus` for the bus.
     package var name: String
     package var state: FeedState
     package var cause: String

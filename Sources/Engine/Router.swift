@@ -27,8 +27,8 @@ struct Router {
         return index < routes.count ? routes[index] : nil
     }
 
-    /// Makes a route for a symbol without one.
-    mutating func place(_ symbol: SymbolID, _ instrument: Instrument) -> Introduction {
+    /// Makes a route for a symbol without one, first seen at input `n`.
+    mutating func place(_ symbol: SymbolID, _ instrument: Instrument, at n: Ordinal) -> Introduction {
         let core = core(of: instrument.underlying)
         let slot: UInt32
         switch instrument.kind {
@@ -40,7 +40,7 @@ struct Router {
         }
         while routes.count <= Int(symbol.index) { routes.append(nil) }
         routes[Int(symbol.index)] = Route(core: core, slot: slot, shard: shard(of: core))
-        return Introduction(core: core, slot: slot, symbol: symbol, instrument: instrument)
+        return Introduction(n: n, core: core, slot: slot, symbol: symbol, instrument: instrument)
     }
 
     func shard(of core: UInt32) -> Int { Int(core) % shardCount }

@@ -16,31 +16,31 @@ final class ShardWork: @unchecked Sendable {
     /// Groups the batch by core.
     func group(localIndex: [Int32], count: Int) { groups.group(localIndex: localIndex, count: count) }
 
-    /// Where the slice of an actor stops; it starts where the one before it stops.
-    func sliceEnd(_ local: Int) -> Int { groups.ends[local] }
-
     var batch: InputBatch { groups.batch }
     var lastClock: Instant { groups.clocks.last?.received ?? .distantPast }
     var feedInputs: [Input] { groups.feeds }
 
-    /// Lends a slice of the batch to a core, without a copy.
-    func lend(
-        _ slice: Range<Int>,
-        to body: (
-            UnsafeBufferPointer<Input>, UnsafeBufferPointer<Int32>, UnsafeBufferPointer<Input>, [Command],
-            inout OutputBatch
-        ) -> Void
-    ) {
+    /// Lends the grouped batch, to be cut into the cores' slices without a copy.
+    func lend(_ body: (ShardSlice, UnsafeBufferPointer<Int>) -> Void) {
         groups.batch.inputs.withUnsafeBufferPointer { inputs in
             groups.order.withUnsafeBufferPointer { order in
                 groups.clocks.withUnsafeBufferPointer { clocks in
-                    body(
-                        inputs,
-                        UnsafeBufferPointer(rebasing: order[slice]),
-                        clocks,
-                        groups.batch.commands,
-                        &outputs
-                    )
+                    groups.batch.commands.withUnsafeBufferPointer { commands in
+                        groups.ends.withUnsafeBufferPointer { ends in
+                            withUnsafeMutablePointer(to: &outputs) { outputs in
+                                body(
+                                    ShardSlice(
+                                        inputs: inputs,
+                                        order: order,
+                                        clocks: clocks,
+                                        commands: commands,
+                                        outputs: outputs
+                                    ),
+                                    ends
+                                )
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -56,6 +56,17 @@ final class ShardWork: @unchecked Sendable {
     func withOutputs(_ body: (inout OutputBatch) -> Void) { body(&outputs) }
 }
 
+/// What a core applies of a batch, and where its outputs go; valid during `ShardWork.lend` only.
+struct ShardSlice: @unchecked Sendable {
+    // Owner of the pointers: `ShardWork`, which lends them on the shard's thread and doesn't touch them meanwhile.
+    let inputs: UnsafeBufferPointer<Input>
+    /// Positions in `inputs`, in order of `n`.
+    var order: UnsafeBufferPointer<Int32>
+    let clocks: UnsafeBufferPointer<Input>
+    let commands: UnsafeBufferPointer<Command>
+    let outputs: UnsafeMutablePointer<OutputBatch>
+}
+
 /// A batch, sorted by core without moving its inputs: a counting sort, stable, no allocation once the buffers have grown.
 struct BatchGroups: Sendable {
     var batch = InputBatch()
@@ -66,32 +77,65 @@ struct BatchGroups: Sendable {
     private(set) var feeds: [Input] = []
     /// Where each core's group stops in `order`, by local index.
     private(set) var ends: [Int] = []
+    /// The local index of each input's core, −1 for inputs of no core: the second pass needn't read the inputs again.
+    private var locals: [Int32] = []
 
     mutating func group(localIndex: [Int32], count: Int) {
         clocks.removeAll(keepingCapacity: true)
         feeds.removeAll(keepingCapacity: true)
+        let inputs = batch.inputs.count
         if ends.count < count { ends = Array(repeating: 0, count: count) }
-        for local in ends.indices { ends[local] = 0 }
-        for input in batch.inputs {
-            switch input.body {
-            case .clock: clocks.append(input)
-            case .feed: feeds.append(input)
-            case .market, .command: ends[Int(localIndex[Int(input.core)])] += 1
-            }
+        if locals.count < inputs {
+            locals = Array(repeating: 0, count: max(inputs, 2_048))
+            order = locals
         }
+        for local in ends.indices { ends[local] = 0 }
+        countInputs(localIndex)
         var start = 0
         for local in ends.indices {
             let size = ends[local]
             ends[local] = start
             start += size
         }
-        while order.count < start { order.append(0) }
-        for position in batch.inputs.indices {
-            let core = batch.inputs[position].core
-            guard core != .max else { continue }
-            let local = Int(localIndex[Int(core)])
-            order[ends[local]] = Int32(position)
-            ends[local] += 1
+        locals.withUnsafeBufferPointer { locals in
+            order.withUnsafeMutableBufferPointer { order in
+                ends.withUnsafeMutableBufferPointer { ends in
+                    for position in 0..<inputs where locals[position] >= 0 {
+                        let local = Int(locals[position])
+                        order[ends[local]] = Int32(truncatingIfNeeded: position)
+                        ends[local] += 1
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func countInputs(_ localIndex: [Int32]) {
+        batch.inputs.withUnsafeBufferPointer { inputs in
+            locals.withUnsafeMutableBufferPointer { locals in
+                ends.withUnsafeMutableBufferPointer { ends in
+                    for position in inputs.indices {
+                        // The body's mark is looked at, not only the core: so all of an input is fetched here, in order,
+                        // from the cache of the thread that wrote it, and not later, one by one.
+                        switch inputs[position].body {
+                        case .clock, .feed: locals[position] = -1
+                        case .market, .command:
+                            let local = localIndex[Int(inputs[position].core)]
+                            locals[position] = local
+                            ends[Int(local)] += 1
+                        }
+                    }
+                }
+            }
+        }
+        // Inputs of no core are few: one a grid line.
+        for position in batch.inputs.indices where locals[position] < 0 {
+            let input = batch.inputs[position]
+            switch input.body {
+            case .clock: clocks.append(input)
+            case .feed: feeds.append(input)
+            case .market, .command: preconditionFailure("an event or command without a core: \(input.n)")
+            }
         }
     }
 }
@@ -135,7 +179,7 @@ actor ShardActor {
             for introduction in work.batch.introductions { await introduce(introduction) }
             work.group(localIndex: localIndex, count: actors.count)
             for input in work.feedInputs { apply(input) }
-            await applyGroups()
+            applyGroups()
             let passed = work.batch.through
             work.drainOutputs { sink.post($0, shard: index, passed: passed) }
             for control in work.batch.controls { await perform(control) }
@@ -163,19 +207,30 @@ actor ShardActor {
     }
 
     /// Gives each actor its slice, and those without one the clocks that they are due at.
-    private func applyGroups() async {
+    ///
+    /// The actors share this one's executor, so that they are entered by plain calls.
+    private func applyGroups() {
         let lastClock = work.lastClock
         let someoneIsDue = lastClock >= earliestDue
-        earliestDue = .distantFuture
-        var start = 0
-        for local in actors.indices {
-            let end = work.sliceEnd(local)
-            if end > start || (someoneIsDue && lastClock >= due[local]) {
-                due[local] = await actors[local].apply(start..<end, of: work)
+        var earliest = Instant.distantFuture
+        let actors = actors
+        executor.checkIsolated()
+        due.withUnsafeMutableBufferPointer { due in
+            work.lend { whole, ends in
+                var slice = whole
+                var start = 0
+                for local in actors.indices {
+                    let end = ends[local]
+                    if end > start || (someoneIsDue && lastClock >= due[local]) {
+                        slice.order = UnsafeBufferPointer(rebasing: whole.order[start..<end])
+                        due[local] = actors[local].apply(slice)
+                    }
+                    if due[local] < earliest { earliest = due[local] }
+                    start = end
+                }
             }
-            earliestDue = min(earliestDue, due[local])
-            start = end
         }
+        earliestDue = earliest
     }
 
     private func perform(_ control: Control) async {

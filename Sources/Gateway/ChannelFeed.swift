@@ -184,7 +184,7 @@ struct ChannelFeed {
         if phase == .live { phase = .reading }
     }
 
-    /// The state is asked for now.
+    /// The state has been asked for.
     mutating func askedForState() { heldWhenAsked = held.count }
 
     /// A read failed.

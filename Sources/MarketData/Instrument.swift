@@ -1,7 +1,7 @@
 public import Primitives
 
 /// What kind of thing a symbol names.
-public enum InstrumentKind: UInt8, Sendable {
+public enum InstrumentKind: UInt8, Sendable, BitwiseCopyable {
     case equity
     case option
     case index
@@ -23,7 +23,11 @@ public struct Instrument: Hashable, Sendable {
     public var expiry: Int32
 
     /// Minimum price step at `price`, fixed for a plan's life (analytics.md 3, Ticks).
-    public func tick(at price: Price) -> Price {
+    public func tick(at price: Price) -> Price { Self.tick(kind, at: price) }
+
+    /// The same where only the kind is at hand.
+    @inlinable
+    public static func tick(_ kind: InstrumentKind, at price: Price) -> Price {
         kind == .equity && price.micros < Price.scale ? Price(micros: 100) : Price(micros: 10_000)
     }
 

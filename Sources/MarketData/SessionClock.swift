@@ -18,6 +18,7 @@ public struct SessionClock: Sendable {
 
     /// The window that contains `instant`.
     @inlinable
+    @inline(__always)
     public mutating func window(at instant: Instant) -> SessionWindow {
         if current.contains(instant) { return current }
         return turn(to: instant)

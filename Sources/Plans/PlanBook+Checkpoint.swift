@@ -1,8 +1,8 @@
-package import Primitives
+public import Primitives
 
 extension PlanBook: Checkpointable {
     /// Saves the whole state; watches and timers are made again from the plans.
-    package func save(to writer: inout StateWriter) {
+    public func save(to writer: inout StateWriter) {
         writer.write(Int64(limit))
         writer.write(Int64(openCount))
         writer.write(Int64(lateCount))
@@ -12,7 +12,8 @@ extension PlanBook: Checkpointable {
         index.save(to: &writer)
     }
 
-    package init(restoring reader: inout StateReader) throws(StateError) {
+    /// Takes up a saved state.
+    public init(restoring reader: inout StateReader) throws(StateError) {
         self.init(limit: Int(try reader.read(Int64.self)))
         openCount = Int(try reader.read(Int64.self))
         let late = Int(try reader.read(Int64.self))

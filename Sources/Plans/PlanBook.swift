@@ -1,5 +1,5 @@
 package import MarketData
-package import Primitives
+public import Primitives
 
 /// A command that the book can't follow.
 package struct PlanBookError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -63,7 +63,7 @@ package struct PlanPlacement: Sendable {
 /// bad-print filter (`TriggerRules.isBadPrint`), and calls `fire(upTo:)` before each input. Shard thread only.
 ///
 /// - Complexity: an event that reaches no level costs O(1), however many plans are armed.
-package struct PlanBook: Sendable {
+public struct PlanBook: Sendable {
     /// Events that gave no x because they came after their session's end.
     package private(set) var lateCount = 0
     /// Events that gave no x because a price was not above 0 and at most `TriggerRules.priceLimit`.
@@ -71,13 +71,13 @@ package struct PlanBook: Sendable {
     /// Events that gave no x because the instrument was frozen.
     package private(set) var frozenCount = 0
     /// Armed, entered and unarmed live plans, and scenarios.
-    package internal(set) var openCount = 0
+    public internal(set) var openCount = 0
 
     /// Most plans the book holds, done ones not yet forgotten included.
     let limit: Int
     var table = PlanTable()
     var index = TriggerIndex()
-    var timers = TimerHeap()
+    @usableFromInline var timers = TimerHeap()
     /// Plans that the event at hand may change; empty between events.
     private var triggered: [Triggered] = []
 
@@ -168,7 +168,8 @@ package struct PlanBook: Sendable {
     // MARK: Timers
 
     /// The next boundary that `fire` has to be called for, `Instant.distantFuture` where there is none.
-    package var nextDue: Instant { timers.nextDue }
+    @inlinable
+    public var nextDue: Instant { timers.nextDue }
 
     /// Arms and expires what is due: by boundary, then arm before expire, then in order of creation.
     ///
@@ -224,8 +225,12 @@ package struct PlanBook: Sendable {
     }
 
     /// Steps the plans that the event reached, in order of creation, each once.
+    @inline(__always)
     private mutating func stepTriggered(time: Instant, band: Int64, into out: inout [PlanOutcome]) {
-        guard !triggered.isEmpty else { return }
+        if !triggered.isEmpty { stepSomeTriggered(time: time, band: band, into: &out) }
+    }
+
+    private mutating func stepSomeTriggered(time: Instant, band: Int64, into out: inout [PlanOutcome]) {
         if triggered.count > 1 { triggered.sort() }
         var previous: UInt64 = 0
         for position in triggered.indices {

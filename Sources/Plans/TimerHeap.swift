@@ -1,7 +1,7 @@
-import Primitives
+public import Primitives
 
 /// A boundary that one plan waits for.
-struct Timer: BitwiseCopyable, Comparable {
+struct Timer: BitwiseCopyable, Comparable, Sendable {
     /// Due at a receive time at or after it, ns.
     var boundary: Int64
     /// Arm before expire, each in order of creation: bit 63 tells an expiry, the rest is the plan's order.
@@ -23,13 +23,13 @@ struct Timer: BitwiseCopyable, Comparable {
 }
 
 /// The timers of one book, the next one first: a binary heap with lazy deletion, as `LevelHeap`.
-struct TimerHeap {
+@usableFromInline
+struct TimerHeap: Sendable {
     private var timers: [Timer] = []
+    /// The next boundary, `Instant.distantFuture` where there is none; kept beside the timers, since every input asks.
+    @usableFromInline var nextDue = Instant.distantFuture
 
     var count: Int { timers.count }
-
-    /// The next boundary, `Instant.distantFuture` where there is none.
-    var nextDue: Instant { Instant(nanos: timers.first?.boundary ?? .max) }
 
     var first: Timer? { timers.first }
 
@@ -44,6 +44,7 @@ struct TimerHeap {
             child = parent
         }
         timers[child] = timer
+        noteNext()
     }
 
     /// Removes and returns the next timer if its boundary is at or before `received`.
@@ -52,15 +53,19 @@ struct TimerHeap {
             return nil
         }
         if !timers.isEmpty { sink(last, from: 0) }
+        noteNext()
         return first
     }
 
     /// Drops every timer that `isValid` denies.
     mutating func filter(_ isValid: (Timer) -> Bool) {
         timers.removeAll { !isValid($0) }
+        defer { noteNext() }
         guard timers.count > 1 else { return }
         for index in stride(from: timers.count / 2 - 1, through: 0, by: -1) { sink(timers[index], from: index) }
     }
+
+    private mutating func noteNext() { nextDue = Instant(nanos: timers.first?.boundary ?? .max) }
 
     private mutating func sink(_ timer: Timer, from start: Int) {
         var parent = start

@@ -225,7 +225,7 @@ struct TriggerIndex {
 
     // MARK: Watches
 
-    /// Sets what an armed or entered plan waits for now.
+    /// Sets what an armed or entered plan waits for at this point.
     mutating func watch(
         _ record: PlanRecord,
         slot: UInt32,

@@ -9,10 +9,12 @@ public struct Price: Hashable, Comparable, Sendable {
     public init(micros: Int64) { self.micros = micros }
 
     /// One dollar in micros.
-    public static let scale: Int64 = 1_000_000
+    @inlinable
+    public static var scale: Int64 { 1_000_000 }
 
     /// Nothing.
-    public static let zero = Price(micros: 0)
+    @inlinable
+    public static var zero: Price { Price(micros: 0) }
 
     /// Compares.
     @inlinable
@@ -46,7 +48,8 @@ public struct Size: Hashable, Comparable, Sendable {
     public init(shares: Int64) { micros = shares &* 1_000_000 }
 
     /// Nothing.
-    public static let zero = Size(micros: 0)
+    @inlinable
+    public static var zero: Size { Size(micros: 0) }
 
     /// Compares.
     @inlinable
@@ -80,11 +83,14 @@ public struct Instant: Hashable, Comparable, Sendable {
     public init(millis: Int64) { nanos = millis &* 1_000_000 }
 
     /// The epoch itself.
-    public static let zero = Instant(nanos: 0)
+    @inlinable
+    public static var zero: Instant { Instant(nanos: 0) }
     /// Later than every real instant: "never due".
-    public static let distantFuture = Instant(nanos: .max)
+    @inlinable
+    public static var distantFuture: Instant { Instant(nanos: .max) }
     /// Earlier than every real instant.
-    public static let distantPast = Instant(nanos: .min)
+    @inlinable
+    public static var distantPast: Instant { Instant(nanos: .min) }
 
     /// Compares.
     @inlinable

@@ -50,13 +50,67 @@ package struct SymbolReading: Sendable {
     package var figures: SymbolCheckpoint
 }
 
-/// What a slot needs to know of its instrument on the hot path; the texts are the registry's.
+/// An instrument of a core with its texts: for commands, hits and what is published.
 struct PlacedInstrument: Sendable {
     var id: SymbolID
-    var kind: InstrumentKind
     var instrument: Instrument
 
-    func tick(at price: Price) -> Price { instrument.tick(at: price) }
+    var kind: InstrumentKind { instrument.kind }
+}
+
+/// An instrument that comes in with input `n`.
+struct Announcement: Sendable {
+    var n: Ordinal
+    var slot: UInt32
+    var placed: PlacedInstrument
+}
+
+/// What an event needs to know of its slot: no reference in it, so that reading it counts none.
+struct Place: Sendable, BitwiseCopyable {
+    /// False until the slot is introduced.
+    var isKnown = false
+    var kind = InstrumentKind.equity
+    /// The last usable quote: what a print is held against, and what a hit's *why* shows.
+    var book: Quote?
+}
+
+/// The places by slot, in plain memory: written at every quote, so that an array's check for a second owner would cost.
+struct PlaceTable: ~Copyable, @unchecked Sendable {
+    // Owner of the unchecked state: this value alone has the memory, and frees it.
+    private var places: UnsafeMutablePointer<Place>
+    private(set) var count = 0
+    private var room = 2
+
+    /// The slots that every core has.
+    init() {
+        places = .allocate(capacity: room)
+        append()
+        append()
+    }
+
+    deinit { places.deallocate() }
+
+    mutating func append() {
+        if count == room {
+            let larger = UnsafeMutablePointer<Place>.allocate(capacity: room * 2)
+            larger.moveInitialize(from: places, count: count)
+            places.deallocate()
+            (places, room) = (larger, room * 2)
+        }
+        (places + count).initialize(to: Place())
+        count += 1
+    }
+
+    subscript(slot: Int) -> Place {
+        _read {
+            precondition(slot >= 0 && slot < count, "slot \(slot) of \(count)")
+            yield places[slot]
+        }
+        _modify {
+            precondition(slot >= 0 && slot < count, "slot \(slot) of \(count)")
+            yield &places[slot]
+        }
+    }
 }
 
 /// Gives the outputs of one input their indices (docs/decisions/0004).

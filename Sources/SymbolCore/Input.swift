@@ -1,13 +1,16 @@
-package import MarketData
-package import Primitives
+public import MarketData
+public import Primitives
 internal import Wire
 
 /// A numbered input of the engine (architecture.md 4): what the tape holds and what the symbol cores see.
+///
+/// Public only so that the door writes it in place: the compiler doesn't inline a `package` initialiser across modules.
 @frozen
-package struct Input: Sendable {
+public struct Input: Sendable {
     /// What came.
     @frozen
-    package enum Body: Sendable {
+    public enum Body: Sendable {
+        /// An event of a feed.
         case market(MarketEvent)
         /// A grid line of receive time was crossed; `received` is the line.
         case clock
@@ -17,17 +20,20 @@ package struct Input: Sendable {
         case feed(Int)
     }
 
-    package var n: Ordinal
+    /// The place among all inputs.
+    public var n: Ordinal
     /// Receive time, clamped non-decreasing.
-    package var received: Instant
+    public var received: Instant
     /// Which instrument of its core the event is about: 0 the underlying's equity, 1 its index, from 2 its contracts.
-    package var slot: UInt32
+    public var slot: UInt32
     /// Index of the core among all cores, in order of first sight.
-    package var core: UInt32
-    package var body: Body
+    public var core: UInt32
+    /// What came.
+    public var body: Body
 
+    /// Makes one from its parts.
     @inlinable
-    package init(n: Ordinal, received: Instant, core: UInt32, slot: UInt32, body: Body) {
+    public init(n: Ordinal, received: Instant, core: UInt32, slot: UInt32, body: Body) {
         self.n = n
         self.received = received
         self.core = core

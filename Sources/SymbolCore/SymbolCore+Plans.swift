@@ -7,6 +7,7 @@ package import Wire
 extension SymbolCore {
     /// Applies a numbered command and answers it; the answer follows what the command caused.
     package mutating func ingest(_ input: Input, command: Command, into out: inout OutputBatch) {
+        introduceAnnounced(through: input.n)
         cursor.start(input.n, core: number)
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
         let answer: Result<PlanHandle, CommandRefusal> = perform(command, received: input.received)
@@ -148,7 +149,7 @@ extension SymbolCore {
             let field = plan.triggerOn == .contract ? "contract" : "symbol"
             throw CommandRefusal(.invalid, field: field, message: "\(symbol) isn't an instrument of \(self.symbol)")
         }
-        let standing = books[slot].map { quote in
+        let standing = places[slot].book.map { quote in
             let window = sessions.window(at: quote.time)
             return StandingQuote(
                 quote: quote,
@@ -157,7 +158,7 @@ extension SymbolCore {
         }
         return PlanPlacement(
             instrument: placed.id,
-            tick: placed.tick(at: plan.entry.price),
+            tick: placed.instrument.tick(at: plan.entry.price),
             nextClose: options.calendar.nextClose(after: plan.armingInstant(createdAt: received)),
             standing: halted ? nil : standing
         )
@@ -203,7 +204,7 @@ extension SymbolCore {
             event: event,
             source: event.map { source(of: $0, slot: slot) },
             received: received,
-            nbbo: books[slot],
+            nbbo: places[slot].book,
             stability: stability
         )
     }

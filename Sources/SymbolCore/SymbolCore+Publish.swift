@@ -7,6 +7,7 @@ internal import Wire
 extension SymbolCore {
     /// Takes what somebody watches now, by channel name; everything where nil (a replay that writes all).
     package mutating func setDemand(_ channels: Set<String>?) {
+        introduceAnnounced(through: .max)
         wantsAllPlans = channels == nil
         guard let channels else {
             publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: watched(plans.handles))

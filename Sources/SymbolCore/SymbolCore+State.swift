@@ -22,16 +22,36 @@ extension SymbolCore {
         }
     }
 
+    /// Tells of an instrument that comes in with input `n`, in order of `n`.
+    ///
+    /// A batch tells of all of its new ones before its first input; where the batch begins must not show.
+    package mutating func announce(_ instrument: Instrument, id: SymbolID, slot: UInt32, at n: Ordinal) {
+        announced.append(Announcement(n: n, slot: slot, placed: PlacedInstrument(id: id, instrument: instrument)))
+        nextAnnounced = min(nextAnnounced, n)
+        bornAfter = min(bornAfter, n - 1)
+    }
+
+    mutating func introduceAnnounced(through n: Ordinal) {
+        guard n >= nextAnnounced else { return }
+        let count = announced.firstIndex { $0.n > n } ?? announced.count
+        for announcement in announced[..<count] {
+            introduce(announcement.placed.instrument, id: announcement.placed.id, slot: announcement.slot)
+        }
+        announced.removeFirst(count)
+        nextAnnounced = announced.first?.n ?? .max
+    }
+
     /// Gives a slot its instrument.
     package mutating func introduce(_ instrument: Instrument, id: SymbolID, slot: UInt32) {
         let slot = Int(slot)
         while instruments.count <= slot {
             instruments.append(nil)
-            books.append(nil)
+            places.append()
         }
         while contracts.count < instruments.count - Int(Slot.firstContract) { contracts.append(ContractAnalytics()) }
         let isNew = instruments[slot] == nil
-        instruments[slot] = PlacedInstrument(id: id, kind: instrument.kind, instrument: instrument)
+        instruments[slot] = PlacedInstrument(id: id, instrument: instrument)
+        (places[slot].isKnown, places[slot].kind) = (true, instrument.kind)
         if isNew, slot == Int(Slot.index), instruments[Int(Slot.equity)] == nil, underlying.kind != .index {
             underlying = UnderlyingAnalytics(kind: .index, settings: options.analytics)
         }
@@ -45,11 +65,12 @@ extension SymbolCore {
     }
 
     /// Appends everything but what instruments and options give again, and what somebody watches.
-    package func save(to writer: inout StateWriter) {
+    package mutating func save(to writer: inout StateWriter) {
+        introduceAnnounced(through: .max)
         underlying.save(to: &writer)
         writer.write(Int64(contracts.count))
         for contract in contracts { contract.save(to: &writer) }
-        writer.write(books)
+        writer.write((0..<places.count).map { places[$0].book })
         writer.write(halted)
         writer.write(counters)
         plans.save(to: &writer)
@@ -62,13 +83,16 @@ extension SymbolCore {
         options: SymbolCoreOptions
     ) throws(StateError) {
         self.init(symbol: symbol, number: number, options: options)
+        bornAfter = .min
         var reader = StateReader(saved)
         underlying = try UnderlyingAnalytics(restoring: &reader)
         let count = try reader.read(Int64.self)
         guard count >= 0, count <= 1 << 24 else { throw StateError(offset: 0, expected: "a number of contracts") }
         for _ in 0..<count { contracts.append(try ContractAnalytics(restoring: &reader)) }
-        books = try reader.readArray(of: Quote?.self)
-        instruments = Array(repeating: nil, count: books.count)
+        let books = try reader.readArray(of: Quote?.self)
+        while places.count < books.count { places.append() }
+        for (slot, book) in books.enumerated() { places[slot].book = book }
+        instruments = Array(repeating: nil, count: places.count)
         halted = try reader.read(Bool.self)
         counters = try reader.read(CoreCounters.self)
         plans = try PlanBook(restoring: &reader)

@@ -4,9 +4,9 @@ internal import Plans
 package import Primitives
 package import Wire
 
-/// The whole state of one underlying, its index and its option contracts; the heart of the engine.
+/// The whole state of one underlying, its index and its option contracts; the heart of the engine. Pure.
 ///
-/// Pure. /// An input in, outputs out, in five steps: classify, update book, update analytics, step plans, emit. Time is an input:
+/// An input in, outputs out, in five steps: classify, update book, update analytics, step plans, emit. Time is an input:
 /// timers fire on inputs whose receive time has reached their boundary. After warm-up an input without outputs doesn't
 /// allocate. Never copied: a copy of this much state at every read was what cost most. Shard thread only.
 package struct SymbolCore: ~Copyable, Sendable {
@@ -20,11 +20,16 @@ package struct SymbolCore: ~Copyable, Sendable {
     var sessions: SessionClock
     package internal(set) var underlying: UnderlyingAnalytics
     var contracts: [ContractAnalytics] = []
-    /// The instruments by slot; nil where a slot has none yet.
+    /// What an event needs to know of its slot.
+    var places = PlaceTable()
+    /// The instruments by slot, for what isn't said every tick; nil where a slot has none yet.
     var instruments: [PlacedInstrument?] = [nil, nil]
-    /// The last usable quote by slot: what a print is held against, and what a hit's *why* shows.
-    var books: [Quote?] = [nil, nil]
     var halted = false
+    /// Instruments of inputs to come, in order of `n`, and the first's.
+    var announced: [Announcement] = []
+    var nextAnnounced = Ordinal.max
+    /// The input before the one that made the core: clocks up to it are none of its business.
+    var bornAfter = Ordinal.max
 
     // What is wanted of it.
     var plans: PlanBook
@@ -47,6 +52,13 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     /// Applies one input.
     package mutating func ingest(_ input: Input, into out: inout OutputBatch) {
+        withUnsafePointer(to: input) { ingest(at: $0, into: &out) }
+    }
+
+    /// The five steps, all of them inlined here: an event is read where it lies, and not copied for each.
+    private mutating func ingest(at place: UnsafePointer<Input>, into out: inout OutputBatch) {
+        let input = place.pointee
+        if input.n >= nextAnnounced { introduceAnnounced(through: input.n) }
         cursor.start(input.n, core: number)
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
         switch input.body {
@@ -71,39 +83,48 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     /// Applies this core's inputs of a batch, and between them the clocks that it is due at; the others are jumped over.
     ///
-    /// `order` holds positions in `inputs`, in order of `n`; a command input names its place in `commands`.
+    /// - Parameter order: positions in `inputs`, in order of `n`.
+    /// - Returns: when the core next wants a clock.
     package mutating func apply(
         _ inputs: UnsafeBufferPointer<Input>,
         in order: UnsafeBufferPointer<Int32>,
         clocks: UnsafeBufferPointer<Input>,
-        commands: [Command],
+        commands: UnsafeBufferPointer<Command>,
         into out: inout OutputBatch
-    ) {
+    ) -> Instant {
+        guard let base = inputs.baseAddress else { return nextDue }
         var clock = 0
+        var passed = bornAfter
         var due = nextDue
         let lastClock = clocks.last?.received ?? .distantPast
         for position in order {
-            let input = inputs[Int(position)]
-            if due <= lastClock { due = applyClocks(clocks, from: &clock, before: input.n, into: &out) }
-            if case .command(let index) = input.body {
-                ingest(input, command: commands[index], into: &out)
+            let position = Int(position)
+            if due <= lastClock {
+                due = applyClocks(clocks, from: &clock, between: passed, inputs[position].n, into: &out)
+            }
+            if case .command(let index) = inputs[position].body {
+                ingest(inputs[position], command: commands[index], into: &out)
             } else {
-                ingest(input, into: &out)
+                ingest(at: base + position, into: &out)
             }
             due = nextDue
+            passed = inputs[position].n
         }
-        if due <= lastClock { _ = applyClocks(clocks, from: &clock, before: .max, into: &out) }
+        if due <= lastClock { due = applyClocks(clocks, from: &clock, between: passed, .max, into: &out) }
+        return due
     }
 
+    /// Applies the clocks that are due between two inputs; those before `passed` weren't, when it was their turn.
     private mutating func applyClocks(
         _ clocks: UnsafeBufferPointer<Input>,
         from clock: inout Int,
-        before n: Ordinal,
+        between passed: Ordinal,
+        _ n: Ordinal,
         into out: inout OutputBatch
     ) -> Instant {
         var due = nextDue
         while clock < clocks.count, clocks[clock].n < n {
-            if clocks[clock].received >= due {
+            if clocks[clock].received >= due, clocks[clock].n > passed {
                 ingest(clocks[clock], into: &out)
                 due = nextDue
             }
@@ -123,18 +144,24 @@ package struct SymbolCore: ~Copyable, Sendable {
         var triggers: Bool
     }
 
+    @inline(__always)
     private mutating func classify(_ event: MarketEvent, slot: UInt32) -> Mark? {
         let slot = Int(slot)
-        guard slot < instruments.count, let placed = instruments[slot] else {
+        guard slot < places.count, places[slot].isKnown else {
             counters.unplaced += 1
             return nil
         }
         var mark = Mark(slot: slot, window: sessions.window(at: event.time), tradeClass: .none, triggers: false)
         if case .trade(let trade) = event {
-            mark.tradeClass = options.rules.classify(trade.conditions, placed.kind, in: mark.window.kind)
+            let kind = places[slot].kind
+            mark.tradeClass = options.rules.classify(trade.conditions, kind, in: mark.window.kind)
             mark.triggers = mark.tradeClass.contains(.last)
             if mark.triggers,
-                TriggerRules.isBadPrint(trade.price, prevailing: books[slot], tick: placed.tick(at: trade.price))
+                TriggerRules.isBadPrint(
+                    trade.price,
+                    prevailing: places[slot].book,
+                    tick: Instrument.tick(kind, at: trade.price)
+                )
             {
                 mark.triggers = false
                 counters.badPrints += 1
@@ -145,13 +172,15 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     // MARK: 2. Update book
 
+    @inline(__always)
     private mutating func updateBook(_ event: MarketEvent, _ mark: Mark) {
-        if case .quote(let quote) = event, quote.isUsable { books[mark.slot] = quote }
+        if case .quote(let quote) = event, quote.isUsable { places[mark.slot].book = quote }
     }
 
     // MARK: 3. Update analytics
 
     /// - Returns: the start of a completed minute bar that changed.
+    @inline(__always)
     private mutating func updateAnalytics(_ event: MarketEvent, _ mark: Mark, received: Instant) -> Instant? {
         guard mark.slot < Int(Slot.firstContract) else {
             let contract = mark.slot - Int(Slot.firstContract)
@@ -176,6 +205,7 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     // MARK: 4. Step plans
 
+    @inline(__always)
     private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
         if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
         guard plans.openCount > 0 else { return }
@@ -210,6 +240,7 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     // MARK: 5. Emit
 
+    @inline(__always)
     private mutating func emit(
         _ event: MarketEvent,
         _ mark: Mark,

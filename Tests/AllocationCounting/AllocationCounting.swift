@@ -8,16 +8,30 @@ package enum AllocationCounting {
     ///
     /// - Returns: nil in a build without jemalloc (under a sanitizer), where nobody counts.
     package static func bytes(_ body: () throws -> Void) rethrows -> UInt64? {
-        guard let before = allocated() else { return nil }
+        guard let before = count("thread.allocated") else { return nil }
         try body()
-        return allocated().map { $0 - before }
+        return count("thread.allocated").map { $0 - before }
     }
 
-    private static func allocated() -> UInt64? {
+    /// Bytes that `body` allocates on this thread and doesn't free, each block with its size class's slack.
+    ///
+    /// - Returns: nil as `bytes`.
+    package static func kept(_ body: () throws -> Void) rethrows -> Int64? {
+        guard let before = balance() else { return nil }
+        try body()
+        return balance().map { $0 - before }
+    }
+
+    private static func balance() -> Int64? {
+        guard let allocated = count("thread.allocated"), let freed = count("thread.deallocated") else { return nil }
+        return Int64(bitPattern: allocated &- freed)
+    }
+
+    private static func count(_ name: String) -> UInt64? {
         #if JEMALLOC
         var bytes: UInt64 = 0
         var size = MemoryLayout<UInt64>.size
-        guard mallctl("thread.allocated", &bytes, &size, nil, 0) == 0 else { return nil }
+        guard mallctl(name, &bytes, &size, nil, 0) == 0 else { return nil }
         return bytes
         #else
         return nil

@@ -143,8 +143,8 @@ package final class Replay {
     private func readPoints(before time: Instant) {
         let window = sessions.window(at: time)
         let day = window.day
-        // Closed time counts for the next day, but what comes in it has no figures of that day yet.
-        if window.kind != .closed, day.date != pointsDay {
+        // Between the sessions it is the next day's time already, but there are no figures of that day yet.
+        if ![.closed, .overnight].contains(window.kind), day.date != pointsDay {
             for point in points { read(point) }
             pointsDay = day.date
             let date = CivilDate(day.date)

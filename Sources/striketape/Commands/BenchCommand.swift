@@ -83,7 +83,8 @@ struct BenchCommand: ParsableCommand {
         }
 
         func run() throws {
-            try output.show { try Bench.plans(count, allocator: ProcessAllocator.counter) }
+            let bench = try PlanBench(count: count)
+            try output.show { bench.measure() }
         }
     }
 }
