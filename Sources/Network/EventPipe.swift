@@ -12,12 +12,13 @@ internal import Glibc
 /// So the pipe ends as every other socket of the context does, by the library's public way to drop one: off the poll
 /// table, its handle closed by libuv, and one close of the descriptor in the closing callback. The library calls the
 /// function through its symbol table, where a definition of the program comes before the library's; that needs the
-/// library to be linked dynamically. `EventPipe.isOurs` tells whether it is so, and no context is made where it isn't.
+/// library to be linked dynamically, and the symbol to be seen outside: `package`, as an optimised build hides what is
+/// less. `EventPipe.isOurs` tells whether it is so, and no context is made where it isn't.
 ///
 /// Loop thread only, called by the library while a context is destroyed. In 4.3 the library closes the descriptor in
 /// one more place and has to be looked at again; newer versions forget the number with the first close.
 @c(lws_destroy_event_pipe)
-func destroyEventPipe(_ pipe: OpaquePointer?) {
+package func destroyEventPipe(_ pipe: OpaquePointer?) {
     guard let pipe else { return }
     striketape_drop(pipe)
 }

@@ -37,7 +37,7 @@ final class SocketContext {
         loop.preconditionCurrent()
         NetworkLog.install()
         guard EventPipe.isOurs else {
-            throw NetworkError(.cannotSetUp, place: loop.name, cause: "libwebsockets must be linked dynamically")
+            throw NetworkError(.cannotSetUp, place: loop.name, cause: "EventPipe is not in place")
         }
         self.loop = loop
         let uv = loop.uvLoop.assumingMemoryBound(to: uv_loop_t.self)
