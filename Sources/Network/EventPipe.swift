@@ -16,7 +16,7 @@ internal import Glibc
 /// less. `EventPipe.isOurs` tells whether it is so, and no context is made where it isn't.
 ///
 /// Loop thread only, called by the library while a context is destroyed. In 4.3 the library closes the descriptor in
-/// one more place and has to be looked at again; newer versions forget the number with the first close.
+/// one more place (4.3.5) and this has to be looked at again; 5.0 forgets the number with the first close.
 @c(lws_destroy_event_pipe)
 package func destroyEventPipe(_ pipe: OpaquePointer?) {
     guard let pipe else { return }
