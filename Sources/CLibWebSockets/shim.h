@@ -137,6 +137,11 @@ static inline void striketape_kill(struct lws *wsi) {
     lws_cancel_service(lws_get_context(wsi));
 }
 
+/// Closes a socket of the library at once; its descriptor goes when libuv has let go of the handle.
+static inline void striketape_drop(struct lws *wsi) {
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
 /// Accepts a connection as a descriptor that doesn't block and isn't inherited; -1 and `errno` as `accept`.
 static inline int striketape_accept(int listener) {
     int descriptor = accept(listener, NULL, NULL);

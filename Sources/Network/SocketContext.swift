@@ -36,6 +36,9 @@ final class SocketContext {
     init(_ loop: EventLoop) throws(NetworkError) {
         loop.preconditionCurrent()
         NetworkLog.install()
+        guard EventPipe.isOurs else {
+            throw NetworkError(.cannotSetUp, place: loop.name, cause: "EventPipe is not in place")
+        }
         self.loop = loop
         let uv = loop.uvLoop.assumingMemoryBound(to: uv_loop_t.self)
         // The library gives it back in every callback; it goes when the context has gone.
