@@ -304,13 +304,18 @@ def http_call(port, method, path, body=None, headers=None, seconds=10):
         connection.close()
 
 
-def create_plan(port, plan):
-    """Makes a plan over HTTP and gives its id."""
-    status, _, body = http_call(port, "POST", "/api/v1/plans", plan)
-    if status != 201:
-        give_up("plan refused with %d: %s" % (status, body.decode("utf-8", "replace")))
-    answer = json.loads(body)
-    return (answer.get("plan") or answer)["id"]
+def create_plan(port, plan, seconds=15):
+    """Makes a plan over HTTP and gives its id; a bus that isn't connected yet is waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        status, _, body = http_call(port, "POST", "/api/v1/plans", plan)
+        if status == 503 and b"isn't connected" in body and time.monotonic() < deadline:
+            time.sleep(0.05)
+            continue
+        if status != 201:
+            give_up("plan refused with %d: %s" % (status, body.decode("utf-8", "replace")))
+        answer = json.loads(body)
+        return (answer.get("plan") or answer)["id"]
 
 
 def metric(port, name):
