@@ -41,6 +41,8 @@ final class AdminHandler: WebServerHandler {
     private func isLoopback(_ request: HTTPRequest) -> Bool {
         guard request[.origin] == nil, let host = request[.host] else { return false }
         let name = host.hasPrefix("[") ? host.prefix { $0 != "]" } + "]" : host.prefix { $0 != ":" }
+        let port = host.dropFirst(name.count)
+        guard port.isEmpty || (port.first == ":" && UInt16(port.dropFirst()) != nil) else { return false }
         return GatewayConfiguration.isLoopback(String(name))
     }
 
