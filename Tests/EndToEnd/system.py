@@ -75,7 +75,9 @@ def read_channel(messages):
             if offset < last:
                 problems.append("snapshot at %d after %d" % (offset, last))
             last, has_snapshot = offset, True
-            for hit in message["d"].get("hits", []):
+            if message["d"].get("hits") is None:
+                problems.append("a snapshot without the plan at %d" % offset)
+            for hit in message["d"].get("hits") or []:
                 note(hit, False)
             continue
         if not has_snapshot:
