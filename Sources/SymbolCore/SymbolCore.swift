@@ -4,7 +4,9 @@ internal import Plans
 package import Primitives
 package import Wire
 
-/// The whole state of one underlying, its index and its option contracts; the heart of the engine. Pure.
+/// The heart of the engine: the whole state of one underlying, its index and its option contracts.
+///
+/// Pure.
 ///
 /// An input in, outputs out, in five steps: classify, update book, update analytics, step plans, emit. Time is an input:
 /// timers fire on inputs whose receive time has reached their boundary. After warm-up an input without outputs doesn't
@@ -83,7 +85,8 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     /// Applies this core's inputs of a batch, and between them the clocks that it is due at; the others are jumped over.
     ///
-    /// - Parameter order: positions in `inputs`, in order of `n`.
+    /// `order` holds positions in `inputs`, in order of `n`.
+    ///
     /// - Returns: when the core next wants a clock.
     package mutating func apply(
         _ inputs: UnsafeBufferPointer<Input>,

@@ -39,6 +39,8 @@ final class EngineHost: @unchecked Sendable {
         var tapeLines: Int64 = 0
         /// Frames on the own tape: the position in a tape that is the feed.
         var frames: Int64 = 0
+        /// What stands behind the last of these frames, commands and feed states, by `TapeFeed.key`.
+        var behindFrames: [String] = []
         var checkpointN: Ordinal = 0
         var lastN: Ordinal = 0
     }
@@ -172,10 +174,12 @@ final class EngineHost: @unchecked Sendable {
 
     private func apply(_ line: TapeLine, to ingest: IngestPoint) {
         recovered.tapeLines += 1
+        if let key = TapeFeed.key(of: line) { recovered.behindFrames.append(key) }
         switch line {
         case .meta, .rest: break
         case .frame(let time, let n, let source, let bytes):
             recovered.frames += 1
+            recovered.behindFrames.removeAll(keepingCapacity: true)
             ingest.receive(frame: bytes, from: source, at: time, n: n)
         case .clock(let time, let n): ingest.clockLine(time, n: n)
         case .command(let time, let n, let command): _ = ingest.take(command, at: time, n: n)

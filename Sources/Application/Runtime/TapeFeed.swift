@@ -19,6 +19,8 @@ final class TapeFeed {
     /// Frames still to be passed over, and the last ordinal that is applied already.
     private var framesToSkip: Int64
     private let lastN: Ordinal
+    /// Applied already, behind the frames that are passed over; what has no ordinal is known by its content.
+    private var behindFrames: [String]
 
     init(
         _ paths: [String],
@@ -33,6 +35,7 @@ final class TapeFeed {
         self.ended = ended
         framesToSkip = recovered.frames
         lastN = recovered.lastN
+        behindFrames = recovered.behindFrames
     }
 
     func start() {
@@ -70,6 +73,7 @@ final class TapeFeed {
             if line.isFrame { framesToSkip -= 1 }
             return
         }
+        if !behindFrames.isEmpty, passesOver(line) { return }
         switch line {
         case .meta, .rest: break
         case .frame(let time, let n, let source, let bytes):
@@ -78,6 +82,25 @@ final class TapeFeed {
         case .command(let time, let n, let command): _ = ingest.take(command, at: time, n: n)
         case .feed(let time, let n, let source, let state, let cause):
             ingest.feedChanged(source, to: state, cause: cause, at: time, n: n)
+        }
+    }
+
+    /// Whether a line was applied before the restart: a command given twice would take a second ordinal.
+    ///
+    /// By content, as what was refused at the door, and what came over HTTP, stands on one of the two tapes only.
+    private func passesOver(_ line: TapeLine) -> Bool {
+        if line.isFrame { behindFrames.removeAll() }
+        guard let key = Self.key(of: line), let index = behindFrames.firstIndex(of: key) else { return false }
+        behindFrames.remove(at: index)
+        return true
+    }
+
+    /// What a command or a feed state is known by; nil for other lines.
+    static func key(of line: TapeLine) -> String? {
+        switch line {
+        case .command(_, _, let command): "command \(command.id)"
+        case .feed(_, _, let source, let state, let cause): "feed \(source) \(state.rawValue) \(cause)"
+        case .meta, .frame, .clock, .rest: nil
         }
     }
 }
