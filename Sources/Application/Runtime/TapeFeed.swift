@@ -3,6 +3,7 @@ internal import Journal
 internal import MarketData
 internal import Network
 internal import Primitives
+internal import Wire
 
 /// A recorded tape as the feed of a live run (`run --tape`).
 ///
