@@ -113,7 +113,10 @@ let package = Package(
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
         tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
         tests("WireTests", ["MarketData", "Plans", "Primitives", "Wire"]),
-        tests("SymbolCoreTests", ["AllocationCounting", "Analytics", "MarketData", "Primitives", "SymbolCore", "Wire"]),
+        tests(
+            "SymbolCoreTests",
+            ["AllocationCounting", "Analytics", "MarketData", "Primitives", "SymbolCore", "Wire"]
+        ),
         tests("NetworkTests", ["Network", "Primitives"]),
         tests(
             "EngineTests",

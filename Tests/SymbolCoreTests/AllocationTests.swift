@@ -113,13 +113,22 @@ private struct CoreBench: ~Copyable {
 
     static func trade(_ symbol: UInt32, at time: Instant, _ price: Int64) -> Trade {
         Trade(
-            symbol: SymbolID(index: symbol), time: time, price: Price(micros: price), size: Size(shares: 100))
+            symbol: SymbolID(index: symbol),
+            time: time,
+            price: Price(micros: price),
+            size: Size(shares: 100)
+        )
     }
 
     static func quote(_ symbol: UInt32, at time: Instant, _ price: Int64) -> Quote {
         Quote(
-            symbol: SymbolID(index: symbol), time: time, bid: Price(micros: price - 10_000),
-            ask: Price(micros: price + 10_000), bidSize: Size(shares: 100), askSize: Size(shares: 100))
+            symbol: SymbolID(index: symbol),
+            time: time,
+            bid: Price(micros: price - 10_000),
+            ask: Price(micros: price + 10_000),
+            bidSize: Size(shares: 100),
+            askSize: Size(shares: 100)
+        )
     }
 
     /// A plan with its level far below the ticks, by touch.

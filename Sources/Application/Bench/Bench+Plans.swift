@@ -78,7 +78,10 @@ private struct PlanWalk: ~Copyable {
             let plan = BenchPlan(id: "b\(number)", symbol: "SPY", entry: entry, step: 2_000_000)
             let command = Command(operation: .create, id: "c", owner: "o\(number)", body: Array(plan.json.utf8))
             core.ingest(
-                Input(n: n, received: time, core: 0, slot: 0, body: .command(0)), command: command, into: &out)
+                Input(n: n, received: time, core: 0, slot: 0, body: .command(0)),
+                command: command,
+                into: &out
+            )
             n += 1
             out.removeAll()
         }
@@ -117,13 +120,25 @@ private struct PlanWalk: ~Copyable {
         if n % 5 == 0 {
             event = .trade(
                 Trade(
-                    symbol: SymbolID(index: 0), time: time, sequence: n, price: Price(micros: price),
-                    size: Size(shares: 100)))
+                    symbol: SymbolID(index: 0),
+                    time: time,
+                    sequence: n,
+                    price: Price(micros: price),
+                    size: Size(shares: 100)
+                )
+            )
         } else {
             event = .quote(
                 Quote(
-                    symbol: SymbolID(index: 0), time: time, sequence: n, bid: Price(micros: price - 10_000),
-                    ask: Price(micros: price + 10_000), bidSize: Size(shares: 100), askSize: Size(shares: 100)))
+                    symbol: SymbolID(index: 0),
+                    time: time,
+                    sequence: n,
+                    bid: Price(micros: price - 10_000),
+                    ask: Price(micros: price + 10_000),
+                    bidSize: Size(shares: 100),
+                    askSize: Size(shares: 100)
+                )
+            )
         }
         core.ingest(Input(n: n, received: time, core: 0, slot: 0, body: .market(event)), into: &out)
         n += 1
@@ -137,8 +152,11 @@ private struct PlanWalk: ~Copyable {
     var figure: BenchFigure {
         let ticks = quietTicks + busyTicks
         var figure = BenchFigure(
-            name: "plans \(planCount)", events: ticks, seconds: Double(quietNanos + busyNanos) / 1e9,
-            cpuSeconds: Double(quietNanos + busyNanos) / 1e9)
+            name: "plans \(planCount)",
+            events: ticks,
+            seconds: Double(quietNanos + busyNanos) / 1e9,
+            cpuSeconds: Double(quietNanos + busyNanos) / 1e9
+        )
         let beyond = Double(busyNanos) - nanosPerTick * Double(busyTicks)
         figure.extras = [
             ("nanosPerTick", nanosPerTick), ("quietTicks", Double(quietTicks)), ("hits", Double(hits)),

@@ -1,9 +1,9 @@
 internal import Dispatch
 internal import Engine
 internal import FeedProtocols
+internal import Journal
 internal import MarketData
 internal import Primitives
-internal import Journal
 internal import Wire
 
 /// The benchmarks behind `striketape bench`: a warm-up pass, then a measured one over the same frames.
@@ -27,7 +27,11 @@ package enum Bench {
         let watch = Stopwatch()
         pass()
         var figure = BenchFigure(
-            name: "decode", events: events, seconds: watch.seconds, cpuSeconds: watch.cpuSeconds)
+            name: "decode",
+            events: events,
+            seconds: watch.seconds,
+            cpuSeconds: watch.cpuSeconds
+        )
         figure.extras.append(("megabytesPerCpuSecond", Double(frames.byteCount) / 1e6 / figure.cpuSeconds))
         if let before, let after = allocator.threadAllocatedBytes {
             figure.extras.append(("allocatedBytes", Double(after - before)))
@@ -43,7 +47,11 @@ package enum Bench {
     /// the frames' event time.
     package static func engine(_ frames: BenchFrames, shards: Int, planCount: Int) throws -> BenchFigure {
         let sink = try Sequencer(
-            shards: shards, run: "bench", store: DiscardingCommitStore(epoch: "bench"), sink: DiscardingSink())
+            shards: shards,
+            run: "bench",
+            store: DiscardingCommitStore(epoch: "bench"),
+            sink: DiscardingSink()
+        )
         defer { sink.close() }
         let engine = Engine(EngineOptions(shards: shards, clock: .exchange), sink: sink)
         let refused = addPlans(planCount, around: prices(in: frames), to: engine)
@@ -64,8 +72,11 @@ package enum Bench {
         engine.stop()
         sink.flush()
         var figure = BenchFigure(
-            name: "engine", events: engine.ingest.counters.events - eventsBefore, seconds: watch.seconds,
-            cpuSeconds: watch.cpuSeconds)
+            name: "engine",
+            events: engine.ingest.counters.events - eventsBefore,
+            seconds: watch.seconds,
+            cpuSeconds: watch.cpuSeconds
+        )
         figure.extras = [
             ("shards", Double(shards)), ("plans", Double(planCount - refused)),
             ("stalls", Double(engine.stallCount)), ("clocks", Double(engine.ingest.counters.clocks)),
@@ -118,7 +129,11 @@ package enum Bench {
             let step = max(20_000, price.micros / 100)
             let plan = BenchPlan(id: "b\(number)", symbol: symbol, entry: entry, step: step)
             let command = Command(
-                operation: .create, id: plan.id, owner: "bench\(number)", body: Array(plan.json.utf8))
+                operation: .create,
+                id: plan.id,
+                owner: "bench\(number)",
+                body: Array(plan.json.utf8)
+            )
             if engine.ingest.take(command, at: .zero) != nil { refused += 1 }
         }
         engine.ingest.flush()
