@@ -6,7 +6,8 @@ public import Primitives
 public struct SessionClock: Sendable {
     /// What it falls back to.
     public let calendar: SessionCalendar
-    @usableFromInline var current: SessionWindow
+    /// The window last asked for.
+    public internal(set) var current: SessionWindow
     @usableFromInline var other: SessionWindow
 
     /// A clock with nothing at hand yet.

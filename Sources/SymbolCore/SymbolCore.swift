@@ -85,8 +85,7 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     /// Applies this core's inputs of a batch, and between them the clocks that it is due at; the others are jumped over.
     ///
-    /// `order` holds positions in `inputs`, in order of `n`.
-    ///
+    /// `order` has positions in `inputs`, in order of `n`.
     /// - Returns: when the core next wants a clock.
     package mutating func apply(
         _ inputs: UnsafeBufferPointer<Input>,
@@ -141,7 +140,6 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// What an event may do: decided once, before anything changes.
     struct Mark {
         var slot: Int
-        var window: SessionWindow
         var tradeClass: TradeClass
         /// A trade that may trigger plans: class *last*, and no bad print.
         var triggers: Bool
@@ -154,10 +152,12 @@ package struct SymbolCore: ~Copyable, Sendable {
             counters.unplaced += 1
             return nil
         }
-        var mark = Mark(slot: slot, window: sessions.window(at: event.time), tradeClass: .none, triggers: false)
+        // From here on `sessions.current` is the event's window; it isn't handed on, because copies of it stall.
+        let session = sessions.window(at: event.time).kind
+        var mark = Mark(slot: slot, tradeClass: .none, triggers: false)
         if case .trade(let trade) = event {
             let kind = places[slot].kind
-            mark.tradeClass = options.rules.classify(trade.conditions, kind, in: mark.window.kind)
+            mark.tradeClass = options.rules.classify(trade.conditions, kind, in: session)
             mark.triggers = mark.tradeClass.contains(.last)
             if mark.triggers,
                 TriggerRules.isBadPrint(
@@ -188,20 +188,31 @@ package struct SymbolCore: ~Copyable, Sendable {
         guard mark.slot < Int(Slot.firstContract) else {
             let contract = mark.slot - Int(Slot.firstContract)
             switch event {
-            case .trade(let trade): contracts[contract].traded(trade, as: mark.tradeClass, in: mark.window)
-            case .quote(let quote): contracts[contract].quoted(quote, in: mark.window, received: received)
+            case .trade(let trade): contracts[contract].traded(trade, as: mark.tradeClass, in: sessions.current)
+            case .quote(let quote): contracts[contract].quoted(quote, in: sessions.current, received: received)
             default: break
             }
             return nil
         }
         switch event {
         case .trade(let trade):
-            return underlying.traded(trade, as: mark.tradeClass, in: mark.window, received: received)
-        case .quote(let quote): underlying.quoted(quote, in: mark.window, received: received)
-        case .bar(let bar): return underlying.barred(bar, in: mark.window, received: received)
-        case .indexValue(let value): return underlying.valued(value, in: mark.window, received: received)
-        case .priceBands(let bands): underlying.banded(bands, in: mark.window, received: received)
+            return underlying.traded(trade, as: mark.tradeClass, in: sessions.current, received: received)
+        case .quote(let quote): underlying.quoted(quote, in: sessions.current, received: received)
+        case .bar, .indexValue, .priceBands, .imbalance, .fairValue:
+            return updateRarely(event, mark, received: received)
+        }
+        return nil
+    }
+
+    /// The same for what is a twentieth of the traffic, kept apart so that the rest stays small enough to be inlined.
+    @inline(never)
+    private mutating func updateRarely(_ event: MarketEvent, _ mark: Mark, received: Instant) -> Instant? {
+        switch event {
+        case .bar(let bar): return underlying.barred(bar, in: sessions.current, received: received)
+        case .indexValue(let value): return underlying.valued(value, in: sessions.current, received: received)
+        case .priceBands(let bands): underlying.banded(bands, in: sessions.current, received: received)
         case .imbalance, .fairValue: break
+        case .trade, .quote: preconditionFailure("a trade or quote among the rare events")
         }
         return nil
     }
@@ -212,7 +223,11 @@ package struct SymbolCore: ~Copyable, Sendable {
     private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
         if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
         guard plans.openCount > 0 else { return }
-        let session = TradingSession(kind: mark.window.kind, start: mark.window.start, end: mark.window.end)
+        let session = TradingSession(
+            kind: sessions.current.kind,
+            start: sessions.current.start,
+            end: sessions.current.end
+        )
         let band = Price(micros: underlying.tenthATRMicros)
         switch event {
         case .trade(let trade) where mark.triggers:

@@ -27,11 +27,15 @@ package enum AllocationCounting {
         return Int64(bitPattern: allocated &- freed)
     }
 
-    private static func count(_ name: String) -> UInt64? {
+    /// The name is static, because turning a string into C's would itself allocate.
+    private static func count(_ name: StaticString) -> UInt64? {
         #if JEMALLOC
         var bytes: UInt64 = 0
         var size = MemoryLayout<UInt64>.size
-        guard mallctl(name, &bytes, &size, nil, 0) == 0 else { return nil }
+        let status = name.withUTF8Buffer { text in
+            text.withMemoryRebound(to: CChar.self) { mallctl($0.baseAddress, &bytes, &size, nil, 0) }
+        }
+        guard status == 0 else { return nil }
         return bytes
         #else
         return nil
