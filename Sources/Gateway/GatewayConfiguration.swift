@@ -61,7 +61,7 @@ package struct GatewayConfiguration: Sendable {
             found.append("\(name): a port from 0 to 65535, found \(value)")
         }
         if let key, key.count < 16 { found.append("gateway.apiKey: at least 16 bytes, found \(key.count)") }
-        if !(0...1_000).contains(flushMillis) { found.append("gateway.flushMs: 0 to 1000, found \(flushMillis)") }
+        if !(0...5_000).contains(flushMillis) { found.append("gateway.flushMs: 0 to 5000, found \(flushMillis)") }
         if !Self.isUserName(localUser) {
             found.append("gateway.localUser: 1 to 64 letters, digits, '.', '_' or '-', found \(localUser)")
         }

@@ -45,6 +45,13 @@ final class EngineControl: BusEngine {
 
     func busChanged(to state: FeedState, cause: String) {
         logger.notice("bus", metadata: ["state": "\(state.rawValue)", "cause": "\(cause)"])
+        if state == .up {
+            reads.async { [self] in
+                do { try host.republishPlansAgain() } catch {
+                    logger.error("plan_read_failed", metadata: ["error": "\(error)"])
+                }
+            }
+        }
         guard recordsBus else { return }
         host.feedLoop.execute { [self] in
             host.engine.ingest.feedChanged("bus", to: state, cause: cause, at: SystemClock.wall(), n: nil)

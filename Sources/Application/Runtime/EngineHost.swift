@@ -190,12 +190,25 @@ final class EngineHost: @unchecked Sendable {
 
     private func republishPlans() throws {
         sequencer.flush()
+        try eachPage { sink.release($0) }
+    }
+
+    /// Gives a bus that is back the plans' whole values again: Redis may have come back empty. Any thread but the feed's.
+    func republishPlansAgain() throws {
+        try sink.releaseAgain {
+            var all: [Envelope] = []
+            try eachPage { all += $0 }
+            return all
+        }
+    }
+
+    private func eachPage(_ body: ([Envelope]) -> Void) throws {
         var last = ""
         while true {
             let plans = try store.plans(after: last, limit: 1_000)
             guard let final = plans.last else { return }
             last = final.id
-            sink.release(plans.map { PlanEnvelope.state(of: $0, epoch: log.epoch) })
+            body(plans.map { PlanEnvelope.state(of: $0, epoch: log.epoch) })
         }
     }
 

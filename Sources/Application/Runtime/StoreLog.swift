@@ -42,6 +42,8 @@ final class BusSink: MessageSink {
     private let bus: any MessageBus
     /// nil once the bus takes messages.
     private let held: Lock<[Envelope]?>
+    /// Held around every release, so that what is released again can't overtake what is new.
+    private let gate = Lock(())
 
     init(log: StoreLog, bus: any MessageBus) {
         self.log = log
@@ -57,13 +59,18 @@ final class BusSink: MessageSink {
         }
     }
 
+    /// Releases again what a bus forgot; `messages` is asked for while nothing new is released.
+    func releaseAgain(_ messages: () throws -> [Envelope]) throws {
+        try gate.withLock { _ in bus.release(try messages()) }
+    }
+
     func release(_ messages: [Envelope]) {
         log.released(messages)
         let isHeld = held.withLock { held in
             held?.append(contentsOf: messages)
             return held != nil
         }
-        if !isHeld { bus.release(messages) }
+        if !isHeld { gate.withLock { _ in bus.release(messages) } }
     }
 
     func reply(to command: String, payload: [UInt8]) { bus.reply(to: command, payload: payload) }

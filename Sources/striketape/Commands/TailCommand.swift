@@ -1,5 +1,6 @@
 internal import Application
 internal import ArgumentParser
+internal import Foundation
 
 /// `tail`: follow channels of a gateway.
 struct TailCommand: AsyncParsableCommand {
@@ -28,7 +29,8 @@ struct TailCommand: AsyncParsableCommand {
                 channels: channels,
                 key: loaded.configuration.gateway.apiKey,
                 json: json,
-                print: { print($0) },
+                // Not `print`: whoever reads through a pipe must see each message as it comes.
+                print: { line in try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8)) },
                 note: { Terminal.error($0) }
             )
             let reason = await tail.follow(until: { await Interrupt.wait() })
