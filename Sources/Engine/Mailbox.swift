@@ -62,12 +62,16 @@ final class Mailbox: @unchecked Sendable {
     func post(_ batch: inout InputBatch) -> PostResult {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        through = max(through, batch.through)
-        if batch.isEmpty { return isDraining ? .seen : .idle }
+        if batch.isEmpty {
+            through = max(through, batch.through)
+            return isDraining ? .seen : .idle
+        }
         if isTooFull(for: batch) {
             stalls += 1
             while isTooFull(for: batch) { pthread_cond_wait(hasRoom, mutex) }
         }
+        // Not before there's room: the reader passes what it's told of.
+        through = max(through, batch.through)
         waitingInputs += batch.inputs.count
         if let last = waiting.indices.last, waiting[last].controls.isEmpty,
             waiting[last].inputs.count + batch.inputs.count <= batchLimit
