@@ -1,5 +1,6 @@
 internal import Application
 internal import ArgumentParser
+internal import Glibc
 
 /// The options of every command that reads the configuration.
 struct ConfigurationOptions: ParsableArguments {
@@ -33,4 +34,10 @@ extension ExitCode {
 enum Terminal {
     /// One message on standard error.
     static func error(_ message: String) { ProgressMeter.standardError("striketape: \(message)\n") }
+
+    /// One line of a result that goes on: at once, also where standard output is a pipe or a file.
+    static func line(_ text: String) {
+        print(text)
+        fflush(nil)
+    }
 }

@@ -86,7 +86,7 @@ struct SimulateCommand: AsyncParsableCommand {
             Terminal.error("\(error)")
             throw ExitCode.failure
         }
-        print("ws://\(options.host):\(server.port)")
+        Terminal.line("ws://\(options.host):\(server.port)")
         if once {
             for await _ in ended { break }
         } else {
