@@ -193,7 +193,9 @@ final class EngineHost: @unchecked Sendable {
         try eachPage { sink.release($0) }
     }
 
-    /// Gives a bus that is back the plans' whole values again: Redis may have come back empty. Any thread but the feed's.
+    /// Gives a bus that is back the plans' whole values again: Redis may have come back empty.
+    ///
+    /// Any thread but the feed's.
     func republishPlansAgain() throws {
         try sink.releaseAgain {
             var all: [Envelope] = []
