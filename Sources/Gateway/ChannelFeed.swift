@@ -69,6 +69,8 @@ struct ChannelFeed {
     private var hasDropped = false
     /// Reads that didn't help after which a state that lags behind its own messages is no longer waited for.
     private static let attemptsMax = 5
+    /// Reads, twice as far apart each time, until an empty answer is believed: some three seconds.
+    private static let forgottenReadsMax = 9
 
     init(_ channel: Channel) { self.channel = channel }
 
@@ -189,6 +191,16 @@ struct ChannelFeed {
 
     /// A read failed.
     mutating func readFailed() { attempts += 1 }
+
+    /// Whether a channel that had a value is read back without one.
+    ///
+    /// That is a bus that came back empty, which the engine fills again within moments. Believed only after some reads:
+    /// subscribers would be shown a plan without its plan.
+    func isForgotten(by state: HotState?) -> Bool {
+        guard phase == .reading, offset > 0, attempts < Self.forgottenReadsMax else { return false }
+        guard let state else { return true }
+        return channel.kind == .plan && state.parts["snapshot"]?["plan"] == nil
+    }
 
     /// Takes the state that was read; nil where the bus knows none.
     mutating func joined(_ state: HotState?) -> Joined {

@@ -119,6 +119,11 @@ extension Hub {
             requestRead(index)
             return
         }
+        if channels[index].feed.isForgotten(by: state) {
+            channels[index].feed.readFailed()
+            needRead(index, now: now)
+            return
+        }
         let joined = channels[index].feed.joined(state)
         if let gap = joined.gap { tell(gap, index) }
         if channel.kind == .plan { updatePlan(index, now: now) }

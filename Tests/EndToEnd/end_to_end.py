@@ -34,8 +34,11 @@ def check_subscriber(name, subscriber, plans, state):
         check_equal("%s: %s as committed" % (name, kinds), differing, [])
         fields = set()
         for message in subscriber.of(channel):
+            # A snapshot has them all, a delta those that changed since.
             if message.get("type") == "delta":
                 fields |= set(message["d"])
+            elif message.get("type") == "snapshot":
+                fields |= {name for name, value in (message["d"].get("derived") or {}).items() if value is not None}
         check("%s: derived fields of %s" % (name, kinds), DERIVED <= fields, "missing %s" % (DERIVED - fields))
 
 
