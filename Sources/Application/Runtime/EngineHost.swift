@@ -78,6 +78,14 @@ final class EngineHost: @unchecked Sendable {
         let committed = try store.load()
         hasTape = try !TapeSegment.paths(in: directory + "/tape").isEmpty
         tape = try TapeWriter(directory: directory + "/tape")
+        if tape.recovery.droppedBytes > 0 {
+            logger.warning(
+                "tape_torn",
+                metadata: [
+                    "bytes": "\(tape.recovery.droppedBytes)", "kept_aside": "\(tape.recovery.keptAside ?? "none")",
+                ]
+            )
+        }
         let checkpoints = try CheckpointStore(directory: directory + "/checkpoints")
         let found = try checkpoints.newest()
         for damage in found.damage { logger.warning("checkpoint_damaged", metadata: ["error": "\(damage)"]) }

@@ -36,7 +36,7 @@ package final class LiveRun: @unchecked Sendable {
     private var bus: (any MessageBus)?
     private var control: EngineControl?
     private var gateway: Gateway?
-    private var feeds: [ProviderFeed] = []
+    private var feeds: [(market: Configuration.Market, feed: ProviderFeed)] = []
     private var tapeFeed: TapeFeed?
     private let feedPhases = Lock<[String: String]>([:])
 
@@ -96,7 +96,7 @@ package final class LiveRun: @unchecked Sendable {
         logger.info("stopping")
         await gateway?.drain()
         if let host {
-            host.feedLoop.execute { [self] in for feed in feeds { feed.stop() } }
+            host.feedLoop.execute { [self] in for (_, feed) in feeds { feed.stop() } }
             host.stop()
         }
         await bus?.stop()
@@ -197,19 +197,22 @@ package final class LiveRun: @unchecked Sendable {
                     logger: logger
                 )
             else { continue }
-            feeds.append(feed)
+            feeds.append((market, feed))
             feed.start()
         }
         host.feedLoop.schedule(after: 500_000_000, repeating: 500_000_000) { [self] in
-            let phases = zip(configuration.polygon.markets, feeds).map { ($0.rawValue, $1.phase.rawValue) }
+            let phases = feeds.map { ($0.market.rawValue, $0.feed.phase.rawValue) }
             feedPhases.withLock { $0 = Dictionary(phases, uniquingKeysWith: { $1 }) }
         }
     }
 
     private var dependencies: [Dependency] {
         var found: [Dependency] = []
-        for (market, phase) in feedPhases.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
-            found.append(Dependency(name: "feed.\(market)", isReady: phase == "live", detail: phase))
+        let phases = feedPhases.withLock { $0 }
+        for market in configuration.polygon.markets where host != nil && tapeFiles.isEmpty {
+            guard !MarketSubscriptions.of(market, symbols: configuration.polygon.symbols).isEmpty else { continue }
+            let phase = phases[market.rawValue] ?? "starting"
+            found.append(Dependency(name: "feed.\(market.rawValue)", isReady: phase == "live", detail: phase))
         }
         if let host {
             let health = host.sequencer.health
