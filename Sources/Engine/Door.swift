@@ -19,6 +19,7 @@ struct Door: ~Copyable {
 
     private let clock: EngineClock
     private let servedSymbols: Set<String>?
+    private let symbolLimit: Int
     private let shards: [ShardPort]
     private var decoder = FrameDecoder()
     private var decoded = DecodedBatch()
@@ -31,6 +32,7 @@ struct Door: ~Copyable {
     init(_ options: EngineOptions, shards: [ShardPort]) {
         clock = options.clock
         servedSymbols = options.servedSymbols
+        symbolLimit = options.symbolLimit
         self.shards = shards
         batchLimit = options.batchInputs
         numbering = Numbering()
@@ -205,6 +207,10 @@ struct Door: ~Copyable {
     /// Where the exchange's clock stands; the epoch before the first event.
     private var exchangeNow: Instant { max(numbering.received, .zero) }
 
+    /// The core that answers a command; a new plan's symbols are placed.
+    ///
+    /// Only a command that is accepted may leave a trace: a refused one isn't on the tape, and a symbol interned for it
+    /// would shift the ids of all later ones against those that a checkpoint holds.
     private mutating func core(for command: Command) -> Result<UInt32, CommandRefusal> {
         let body: JSONValue
         do { body = try JSONParser.parse(command.body) } catch {
@@ -215,32 +221,44 @@ struct Door: ~Copyable {
         }
         if let core = router.core(ofPlan: plan) { return .success(core) }
         guard command.operation == .create else { return .failure(CommandRefusal(.notFound, plan: plan)) }
-        guard let symbol = body["symbol"]?.string, let id = symbols.intern(symbol) else {
-            let found = body["symbol"]?.kindName ?? "nothing"
-            return .failure(
-                CommandRefusal(.invalid, field: "symbol", message: "expected a symbol such as SPY, found \(found)")
-            )
+        let symbol: Instrument
+        let contract: Instrument?
+        switch instruments(of: body) {
+        case .success(let found): (symbol, contract) = found
+        case .failure(let refusal): return .failure(refusal)
         }
-        if let servedSymbols, !servedSymbols.contains(symbol) {
-            let served = servedSymbols.sorted().prefix(20).joined(separator: ", ")
-            return .failure(
-                CommandRefusal(.invalid, field: "symbol", message: "unknown symbol \(symbol); served are \(served)")
-            )
+        guard symbols.count + 2 <= symbolLimit, let id = symbols.intern(symbol.symbol) else {
+            return .failure(CommandRefusal(.unavailable, field: "symbol", message: "the symbol table is full"))
         }
         let route = router.known(id) ?? introduce(id, at: numbering.next)
-        if let contract = body["contract"]?.string {
-            guard let id = symbols.intern(contract), symbols.instrument(id).kind == .option else {
-                return .failure(
-                    CommandRefusal(.invalid, field: "contract", message: "expected an option symbol such as O:SPY…")
-                )
-            }
-            guard (router.known(id) ?? introduce(id, at: numbering.next)).core == route.core else {
-                return .failure(
-                    CommandRefusal(.invalid, field: "contract", message: "\(contract) isn't a contract of \(symbol)")
-                )
-            }
+        if let contract, let id = symbols.intern(contract.symbol), router.known(id) == nil {
+            _ = introduce(id, at: numbering.next)
         }
         router.remember(plan: plan, core: route.core)
         return .success(route.core)
+    }
+
+    /// What a new plan's body names, checked by text alone.
+    private func instruments(of body: JSONValue) -> Result<(symbol: Instrument, contract: Instrument?), CommandRefusal>
+    {
+        func refuse(_ field: String, _ message: String) -> CommandRefusal {
+            CommandRefusal(.invalid, field: field, message: message)
+        }
+        guard let text = body["symbol"]?.string, let symbol = Instrument(text) else {
+            let found = body["symbol"]?.kindName ?? "nothing"
+            return .failure(refuse("symbol", "expected a symbol such as SPY, found \(found)"))
+        }
+        if let servedSymbols, !servedSymbols.contains(text) {
+            let served = servedSymbols.sorted().prefix(20).joined(separator: ", ")
+            return .failure(refuse("symbol", "unknown symbol \(text); served are \(served)"))
+        }
+        guard let name = body["contract"]?.string else { return .success((symbol, nil)) }
+        guard let contract = Instrument(name), contract.kind == .option else {
+            return .failure(refuse("contract", "expected an option symbol such as O:SPY…"))
+        }
+        guard contract.underlying == symbol.underlying else {
+            return .failure(refuse("contract", "\(name) isn't a contract of \(text)"))
+        }
+        return .success((symbol, contract))
     }
 }

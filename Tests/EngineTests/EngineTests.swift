@@ -67,6 +67,24 @@ import Wire
         #expect(different == nil, "\(different?.0 ?? "") != \(different?.1 ?? "")")
     }
 
+    @Test func aRefusedCommandLeavesNoTrace() {
+        var options = EngineOptions()
+        options.servedSymbols = ["SPY"]
+        let engine = Engine(options, sink: CollectingSink())
+        let unserved = spyPlan.replacing("\"SPY\"", with: "\"QQQ\"")
+        for (field, plan) in [
+            ("symbol", unserved), ("symbol", spyPlan.replacing("\"SPY\"", with: "\"a b\"")),
+            ("contract", spyPlan.replacing("\"side\"", with: #""contract":"O:QQQ251219C00650000","side""#)),
+            ("contract", spyPlan.replacing("\"side\"", with: #""contract":"SPY","side""#)),
+        ] {
+            #expect(engine.create(plan, at: newYork(10, 0))?.problems.first?.field == field, "\(plan)")
+        }
+        // Neither an ordinal nor a symbol id: what the tape doesn't hold must not shift what a checkpoint names.
+        #expect(engine.ingest.numbering.next == 1)
+        #expect(engine.ingest.symbolCounts.known == 0)
+        engine.stop()
+    }
+
     @Test func aRepeatedEventTakesNoOrdinal() {
         let sink = CollectingSink()
         let engine = Engine(EngineOptions(), sink: sink)

@@ -55,6 +55,9 @@ package final class LiveRun: @unchecked Sendable {
     ///
     /// - Throws: `RunError`, `JournalError`, `GatewayError`, `BusError`: each says what can't be had, and where.
     package func start() throws {
+        for file in tapeFiles where !FileManager.default.isReadableFile(atPath: file) {
+            throw RunError("\(file): can't be read; --tape expects a recorded tape")
+        }
         ProcessMetrics.register(in: metrics)
         busLoop.start()
         if roles.contains(.engine) {
