@@ -194,6 +194,11 @@ public struct MinuteBars: Sendable {
         head.day.preOpen.advanced(byNanos: Int64(minute) &* Self.minuteNanos)
     }
 
+    /// Close of the latest minute that has one; nil before the day's first.
+    ///
+    /// - Complexity: O(minutes without one at the end).
+    public var lastClose: Price? { bars.last { $0.close != .zero }?.close }
+
     /// The bar of a minute, nil where nothing came.
     public func bar(_ minute: Int) -> MinuteBar? {
         minute >= 0 && minute < bars.count && !bars[minute].isEmpty ? bars[minute] : nil

@@ -70,7 +70,7 @@ final class MemoryBusCore: @unchecked Sendable {
             case .conflatable, .state:
                 counters.conflatable += 1
                 publish(message)
-            case .reply: preconditionFailure("a reply was released as a message of \(message.channel)")
+            case .reply, .request: preconditionFailure("a reply was released as a message of \(message.channel)")
             }
         }
     }

@@ -26,6 +26,7 @@ struct Door: ~Copyable {
     private var symbols: SymbolTable
     private var router: Router
     private var windows = DuplicateWindows()
+    private var ledger: FeedLedger
     private var batches: [InputBatch]
     private let batchLimit: Int
 
@@ -37,6 +38,8 @@ struct Door: ~Copyable {
         batchLimit = options.batchInputs
         numbering = Numbering()
         symbols = SymbolTable(limit: options.symbolLimit)
+        // By the exchange's clock no event is ever late.
+        ledger = FeedLedger(lagMaxNanos: options.clock == .wall ? options.lagMaxNanos : 0)
         router = Router(shardCount: shards.count)
         batches = Array(repeating: InputBatch(), count: shards.count)
     }
@@ -62,8 +65,10 @@ struct Door: ~Copyable {
         let stamp = clock == .wall ? received : latestEventTime
         if let line = numbering.advance(to: stamp) { insertClock(line) }
         if let n { numbering.resume(at: n) }
-        recorder?.record(frame: frame, of: source, n: numbering.next, received: numbering.received)
-        for index in 0..<decoded.count { accept(decoded[index]) }
+        let first = numbering.next
+        recorder?.record(frame: frame, of: source, n: first, received: numbering.received)
+        for index in 0..<decoded.count { accept(decoded[index], of: source) }
+        if numbering.next > first { delivered(by: source) }
         return FrameOutcome(
             eventCount: decoded.count,
             firstTime: decoded.count > 0 ? decoded[0].time : nil,
@@ -95,11 +100,31 @@ struct Door: ~Copyable {
         if let n { numbering.resume(at: n) }
         let ordinal = numbering.take()
         recorder?.record(feed: name, state: state, cause: cause, n: ordinal, received: numbering.received)
+        let change = ledger.changed(name, to: state, cause: cause)
+        say(ledger.entries(at: numbering.received, n: ordinal))
         guard ordinal > appliedThrough else { return }
-        batches[0].feedChanges.append(FeedChange(name: name, state: state, cause: cause))
-        let index = batches[0].feedChanges.count - 1
-        batches[0].inputs.append(
-            Input(n: ordinal, received: numbering.received, core: .max, slot: 0, body: .feed(index))
+        for shard in shards.indices {
+            batches[shard].feedChanges.append(change)
+            let index = batches[shard].feedChanges.count - 1
+            batches[shard].inputs.append(
+                Input(n: ordinal, received: numbering.received, core: .max, slot: 0, body: .feed(index))
+            )
+        }
+    }
+
+    /// Takes what bars say of a gap; for the core that has the symbol.
+    mutating func repair(_ repair: RepairBars, n: Ordinal) {
+        guard let instrument = Instrument(repair.symbol), let id = symbols.intern(instrument.symbol),
+            let route = router.known(id)
+        else {
+            counters.strayAnswers += 1
+            return
+        }
+        guard n > appliedThrough else { return }
+        batches[route.shard].repairs.append(repair)
+        let index = batches[route.shard].repairs.count - 1
+        batches[route.shard].inputs.append(
+            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .repair(index))
         )
     }
 
@@ -146,12 +171,15 @@ struct Door: ~Copyable {
 
     /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
     @inline(__always)
-    private mutating func accept(_ event: MarketEvent) {
+    private mutating func accept(_ event: MarketEvent, of source: FeedSource) {
         switch windows.admit(event) {
         case .new: break
-        case .newButOlder: counters.outOfOrder += 1
+        case .newButOlder:
+            counters.outOfOrder += 1
+            ledger.odd(.regression, of: source, received: numbering.received)
         case .duplicate:
             counters.duplicates += 1
+            ledger.odd(.duplicate, of: source, received: numbering.received)
             return
         }
         counters.events += 1
@@ -160,13 +188,14 @@ struct Door: ~Copyable {
         let route = router.known(symbol) ?? introduce(symbol, at: n)
         guard n > appliedThrough else { return }
         batches[route.shard].inputs.append(
-            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event))
+            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event), source: source)
         )
         if batches[route.shard].inputs.count >= batchLimit { flush() }
     }
 
     private mutating func introduce(_ symbol: SymbolID, at n: Ordinal) -> Route {
-        let introduction = router.place(symbol, symbols.instrument(symbol), at: n)
+        var introduction = router.place(symbol, symbols.instrument(symbol), at: n)
+        introduction.feeds = ledger.feeds
         let shard = router.shard(of: introduction.core)
         batches[shard].introductions.append(introduction)
         return Route(core: introduction.core, slot: introduction.slot, shard: shard)
@@ -178,10 +207,40 @@ struct Door: ~Copyable {
         let n = numbering.take()
         counters.clocks += 1
         recorder?.recordClock(n: n, received: line)
-        guard n > appliedThrough else { return }
-        for shard in shards.indices {
-            batches[shard].inputs.append(Input(n: n, received: line, core: .max, slot: 0, body: .clock))
+        say(ledger.entries(at: line, n: n))
+        if n > appliedThrough {
+            // By the exchange's clock there are no alarms of staleness.
+            let delivering = clock == .wall ? ledger.delivering(at: line) : FeedSet()
+            for shard in shards.indices {
+                batches[shard].inputs.append(
+                    Input(n: n, received: line, core: .max, slot: 0, body: .clock(delivering: delivering))
+                )
+            }
         }
+        guard numbering.makesClocks else { return }
+        for (source, cause) in ledger.recovered(at: line) {
+            feedChanged(source.tapeName, to: .up, cause: cause, at: line, n: nil)
+        }
+    }
+
+    /// A frame brought events: how late they are, and which gap they end (said with the next clock input).
+    private mutating func delivered(by source: FeedSource) {
+        // The last one tells, but for a bar: its time is its start, which is long ago.
+        var newest: Instant?
+        var index = decoded.count - 1
+        while index >= 0, newest == nil {
+            if case .bar = decoded[index] {} else { newest = decoded[index].time }
+            index -= 1
+        }
+        let late = ledger.delivered(source, newest: newest, received: numbering.received)
+        // What a tape brings of it stands there as a line of its own.
+        guard let late, numbering.makesClocks else { return }
+        feedChanged(source.tapeName, to: late.state, cause: late.cause, at: numbering.received, n: nil)
+    }
+
+    private mutating func say(_ entries: [LedgerEntry]) {
+        guard let n = entries.first?.n, n > appliedThrough else { return }
+        batches[0].ledger.append(contentsOf: entries)
     }
 
     private mutating func post(_ shard: Int) {

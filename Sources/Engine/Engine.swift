@@ -22,6 +22,8 @@ package struct EngineOptions: Sendable {
     package var symbolLimit: Int
     /// Symbols that plans may be made for; any where nil.
     package var servedSymbols: Set<String>?
+    /// A feed whose events are later than this is `degraded`; 0 watches no lateness.
+    package var lagMaxNanos: Int64
     package var core: SymbolCoreOptions
 
     package init(
@@ -31,6 +33,7 @@ package struct EngineOptions: Sendable {
         batchInputs: Int = 2_048,
         symbolLimit: Int = 200_000,
         servedSymbols: Set<String>? = nil,
+        lagMaxNanos: Int64 = 2_000_000_000,
         core: SymbolCoreOptions = SymbolCoreOptions()
     ) {
         self.shards = shards
@@ -39,6 +42,7 @@ package struct EngineOptions: Sendable {
         self.batchInputs = batchInputs
         self.symbolLimit = symbolLimit
         self.servedSymbols = servedSymbols
+        self.lagMaxNanos = lagMaxNanos
         self.core = core
     }
 }
@@ -63,6 +67,7 @@ package final class Engine: Sendable {
                     symbol: symbol,
                     number: introduction.core,
                     options: options.core,
+                    feeds: introduction.feeds,
                     saved: savedCores[symbol]
                 )
             }

@@ -12,6 +12,8 @@ package struct IngestCounters: Sendable {
     package var clocks: Int64 = 0
     package var commands: Int64 = 0
     package var refusedCommands: Int64 = 0
+    /// Answers of a provider for a symbol that no core has.
+    package var strayAnswers: Int64 = 0
 }
 
 /// The one door into the engine: numbers every accepted input, has it recorded, and posts it to its shard.

@@ -10,6 +10,10 @@ package struct InputBatch: Sendable {
     package var introductions: [Introduction] = []
     package var commands: [Command] = []
     package var feedChanges: [FeedChange] = []
+    /// What bars say of gaps.
+    package var repairs: [RepairBars] = []
+    /// What the gap ledger says; the first shard's only.
+    package var ledger: [LedgerEntry] = []
     /// What the control plane wants done after the inputs.
     package var controls: [Control] = []
     /// The shard has seen every input of its own up to here once it has applied the batch.
@@ -17,19 +21,26 @@ package struct InputBatch: Sendable {
 
     package init() {}
 
-    package var isEmpty: Bool { inputs.isEmpty && introductions.isEmpty && controls.isEmpty }
+    package var isEmpty: Bool { inputs.isEmpty && introductions.isEmpty && controls.isEmpty && ledger.isEmpty }
 
     package mutating func append(_ other: borrowing InputBatch) {
         let commandBase = commands.count
         let feedBase = feedChanges.count
+        let repairBase = repairs.count
         let first = inputs.count
         inputs.append(contentsOf: other.inputs)
-        if commandBase > 0 || feedBase > 0, !other.commands.isEmpty || !other.feedChanges.isEmpty {
-            for index in first..<inputs.count { inputs[index].shift(commands: commandBase, feeds: feedBase) }
+        if commandBase + feedBase + repairBase > 0,
+            !(other.commands.isEmpty && other.feedChanges.isEmpty && other.repairs.isEmpty)
+        {
+            for index in first..<inputs.count {
+                inputs[index].shift(commands: commandBase, feeds: feedBase, repairs: repairBase)
+            }
         }
         introductions.append(contentsOf: other.introductions)
         commands.append(contentsOf: other.commands)
         feedChanges.append(contentsOf: other.feedChanges)
+        repairs.append(contentsOf: other.repairs)
+        ledger.append(contentsOf: other.ledger)
         controls.append(contentsOf: other.controls)
         through = max(through, other.through)
     }
@@ -39,15 +50,18 @@ package struct InputBatch: Sendable {
         introductions.removeAll(keepingCapacity: true)
         commands.removeAll(keepingCapacity: true)
         feedChanges.removeAll(keepingCapacity: true)
+        repairs.removeAll(keepingCapacity: true)
+        ledger.removeAll(keepingCapacity: true)
         controls.removeAll(keepingCapacity: true)
     }
 }
 
 extension Input {
-    fileprivate mutating func shift(commands: Int, feeds: Int) {
+    fileprivate mutating func shift(commands: Int, feeds: Int, repairs: Int) {
         switch body {
         case .command(let index): body = .command(index + commands)
         case .feed(let index): body = .feed(index + feeds)
+        case .repair(let index): body = .repair(index + repairs)
         case .market, .clock: break
         }
     }
@@ -61,20 +75,8 @@ package struct Introduction: Sendable {
     package var slot: UInt32
     package var symbol: SymbolID
     package var instrument: Instrument
-}
-
-/// A feed's new state.
-package struct FeedChange: Sendable {
-    /// As the tape names it; `bus` for the bus.
-    package var name: String
-    package var state: FeedState
-    package var cause: String
-
-    package init(name: String, state: FeedState, cause: String) {
-        self.name = name
-        self.state = state
-        self.cause = cause
-    }
+    /// How the feeds do at that moment; for a core that begins.
+    package var feeds = FeedsState()
 }
 
 /// What the control plane asks of a shard between two inputs.

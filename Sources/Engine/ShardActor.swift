@@ -17,28 +17,30 @@ final class ShardWork: @unchecked Sendable {
     func group(localIndex: [Int32], count: Int) { groups.group(localIndex: localIndex, count: count) }
 
     var batch: InputBatch { groups.batch }
-    var lastClock: Instant { groups.clocks.last?.received ?? .distantPast }
-    var feedInputs: [Input] { groups.feeds }
+    var lastClock: Instant { groups.lastClock }
+    var hasFeeds: Bool { groups.hasFeeds }
 
     /// Lends the grouped batch, to be cut into the cores' slices without a copy.
     func lend(_ body: (ShardSlice, UnsafeBufferPointer<Int>) -> Void) {
         groups.batch.inputs.withUnsafeBufferPointer { inputs in
             groups.order.withUnsafeBufferPointer { order in
-                groups.clocks.withUnsafeBufferPointer { clocks in
-                    groups.batch.commands.withUnsafeBufferPointer { commands in
-                        groups.ends.withUnsafeBufferPointer { ends in
-                            withUnsafeMutablePointer(to: &outputs) { outputs in
-                                body(
-                                    ShardSlice(
-                                        inputs: inputs,
-                                        order: order,
-                                        clocks: clocks,
-                                        commands: commands,
-                                        outputs: outputs
+                groups.broadcasts.withUnsafeBufferPointer { clocks in
+                    groups.ends.withUnsafeBufferPointer { ends in
+                        withUnsafeMutablePointer(to: &outputs) { outputs in
+                            body(
+                                ShardSlice(
+                                    inputs: inputs,
+                                    order: order,
+                                    broadcasts: clocks,
+                                    texts: InputTexts(
+                                        commands: groups.batch.commands,
+                                        feeds: groups.batch.feedChanges,
+                                        repairs: groups.batch.repairs
                                     ),
-                                    ends
-                                )
-                            }
+                                    outputs: outputs
+                                ),
+                                ends
+                            )
                         }
                     }
                 }
@@ -62,8 +64,10 @@ struct ShardSlice: @unchecked Sendable {
     let inputs: UnsafeBufferPointer<Input>
     /// Positions in `inputs`, in order of `n`.
     var order: UnsafeBufferPointer<Int32>
-    let clocks: UnsafeBufferPointer<Input>
-    let commands: UnsafeBufferPointer<Command>
+    /// Clocks and feed states, in order of `n`.
+    let broadcasts: UnsafeBufferPointer<Input>
+    /// What inputs refer to.
+    let texts: InputTexts
     let outputs: UnsafeMutablePointer<OutputBatch>
 }
 
@@ -72,17 +76,20 @@ struct BatchGroups: Sendable {
     var batch = InputBatch()
     /// Positions in `batch.inputs`, grouped by core, in order of `n` within each.
     private(set) var order: [Int32] = []
-    /// The batch's clock inputs, and its feed inputs.
-    private(set) var clocks: [Input] = []
-    private(set) var feeds: [Input] = []
+    /// The inputs of no core, for every core: clocks and feed states.
+    private(set) var broadcasts: [Input] = []
+    /// The last clock's receive time, and whether there is a feed state.
+    private(set) var lastClock = Instant.distantPast
+    private(set) var hasFeeds = false
     /// Where each core's group stops in `order`, by local index.
     private(set) var ends: [Int] = []
     /// The local index of each input's core, −1 for inputs of no core: the second pass needn't read the inputs again.
     private var locals: [Int32] = []
 
     mutating func group(localIndex: [Int32], count: Int) {
-        clocks.removeAll(keepingCapacity: true)
-        feeds.removeAll(keepingCapacity: true)
+        broadcasts.removeAll(keepingCapacity: true)
+        lastClock = .distantPast
+        hasFeeds = false
         let inputs = batch.inputs.count
         if ends.count < count { ends = Array(repeating: 0, count: count) }
         if locals.count < inputs {
@@ -119,7 +126,7 @@ struct BatchGroups: Sendable {
                         // from the cache of the thread that wrote it, and not later, one by one.
                         switch inputs[position].body {
                         case .clock, .feed: locals[position] = -1
-                        case .market, .command:
+                        case .market, .command, .repair:
                             let local = localIndex[Int(inputs[position].core)]
                             locals[position] = local
                             ends[Int(local)] += 1
@@ -132,10 +139,11 @@ struct BatchGroups: Sendable {
         for position in batch.inputs.indices where locals[position] < 0 {
             let input = batch.inputs[position]
             switch input.body {
-            case .clock: clocks.append(input)
-            case .feed: feeds.append(input)
-            case .market, .command: preconditionFailure("an event or command without a core: \(input.n)")
+            case .clock: lastClock = input.received
+            case .feed: hasFeeds = true
+            case .market, .command, .repair: preconditionFailure("an input of a core without one: \(input.n)")
             }
+            broadcasts.append(input)
         }
     }
 }
@@ -155,7 +163,6 @@ actor ShardActor {
     private var localIndex: [Int32] = []
     private var earliestDue = Instant.distantFuture
     private var demand: Set<String>? = []
-    private var health = FeedHealth()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -178,7 +185,7 @@ actor ShardActor {
         while work.take(from: mailbox) {
             for introduction in work.batch.introductions { await introduce(introduction) }
             work.group(localIndex: localIndex, count: actors.count)
-            for input in work.feedInputs { apply(input) }
+            if index == 0 { tellFeeds() }
             applyGroups()
             let passed = work.batch.through
             work.drainOutputs { sink.post($0, shard: index, passed: passed) }
@@ -198,11 +205,17 @@ actor ShardActor {
         await actors[Int(localIndex[core])].introduce(introduction)
     }
 
-    private func apply(_ input: Input) {
-        guard case .feed(let position) = input.body else { return }
-        let change = work.batch.feedChanges[position]
-        work.withOutputs {
-            health.apply(input, feed: change.name, state: change.state, cause: change.cause, into: &$0)
+    /// The first shard says what is said of the feeds.
+    private func tellFeeds() {
+        let batch = work.batch
+        guard !batch.feedChanges.isEmpty || !batch.ledger.isEmpty else { return }
+        work.withOutputs { outputs in
+            for input in batch.inputs {
+                guard case .feed(let position) = input.body else { continue }
+                let change = batch.feedChanges[position]
+                if change.isNews { FeedHealth.append(change, at: input, into: &outputs) }
+            }
+            FeedHealth.append(batch.ledger, into: &outputs)
         }
     }
 
@@ -211,6 +224,7 @@ actor ShardActor {
     /// The actors share this one's executor, so that they are entered by plain calls.
     private func applyGroups() {
         let lastClock = work.lastClock
+        let hasFeeds = work.hasFeeds
         let someoneIsDue = lastClock >= earliestDue
         var earliest = Instant.distantFuture
         let actors = actors
@@ -221,7 +235,7 @@ actor ShardActor {
                 var start = 0
                 for local in actors.indices {
                     let end = ends[local]
-                    if end > start || (someoneIsDue && lastClock >= due[local]) {
+                    if end > start || hasFeeds || (someoneIsDue && lastClock >= due[local]) {
                         slice.order = UnsafeBufferPointer(rebasing: whole.order[start..<end])
                         due[local] = actors[local].apply(slice)
                     }

@@ -28,8 +28,8 @@ actor SymbolActor {
         box.core.pointee.apply(
             slice.inputs,
             in: slice.order,
-            clocks: slice.clocks,
-            commands: slice.commands,
+            broadcasts: slice.broadcasts,
+            texts: slice.texts,
             into: &slice.outputs.pointee
         )
     }

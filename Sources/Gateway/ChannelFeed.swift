@@ -158,6 +158,8 @@ struct ChannelFeed {
             let fields = JSONMembers.split(message.bytes[header.payload])
         else { return }
         if channel.kind == .health {
+            // The gap ledger's entries pass by; they aren't a feed's state.
+            guard header.type == .health else { return }
             takeHealth(fields, n: header.n, time: header.time)
         } else {
             value.apply(header.type, fields, revision: revision, n: header.n, time: header.time)

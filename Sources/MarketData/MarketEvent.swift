@@ -3,7 +3,7 @@ public import Primitives
 /// Where an event came from.
 ///
 /// Raw values are stored in checkpoints: only add.
-public enum FeedSource: UInt8, CaseIterable, Sendable {
+public enum FeedSource: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case stocks = 0
     case options = 1
     case indices = 2

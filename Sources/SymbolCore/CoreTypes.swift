@@ -36,6 +36,8 @@ package struct SymbolCoreOptions: Sendable {
 package struct CoreCounters: Sendable, BitwiseCopyable {
     /// Events of a slot without an instrument: a fault of ours.
     package var unplaced: Int64 = 0
+    /// Events of a lower feed than the instrument's own: at most shown.
+    package var shadowed: Int64 = 0
     /// Prints beyond the NBBO that gave no x.
     package var badPrints: Int64 = 0
     package var hits: Int64 = 0
@@ -70,6 +72,10 @@ struct Place: Sendable, BitwiseCopyable {
     /// False until the slot is introduced.
     var isKnown = false
     var kind = InstrumentKind.equity
+    /// The feed that the slot's events come from; nil before the first.
+    var source: FeedSource?
+    /// Index of what is watched for its plans, −1 where it has none.
+    var watch: Int32 = -1
     /// The last usable quote: what a print is held against, and what a hit's *why* shows.
     var book: Quote?
 }

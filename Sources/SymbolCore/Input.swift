@@ -13,11 +13,16 @@ public struct Input: Sendable {
         /// An event of a feed.
         case market(MarketEvent)
         /// A grid line of receive time was crossed; `received` is the line.
-        case clock
+        ///
+        /// `delivering` says which feeds brought something within the last second: a symbol's silence means nothing while its
+        /// whole feed is silent. None where receive time is the exchange's.
+        case clock(delivering: FeedSet)
         /// Index into the batch's commands.
         case command(Int)
-        /// A feed's state changed; for the core of the feeds (`health`).
+        /// Index into the batch's feed changes; every core hears them.
         case feed(Int)
+        /// Index into the batch's repairs: what the provider's bars say of a gap.
+        case repair(Int)
     }
 
     /// The place among all inputs.
@@ -30,10 +35,20 @@ public struct Input: Sendable {
     public var core: UInt32
     /// What came.
     public var body: Body
+    /// Which feed brought a market event.
+    public var source: FeedSource
 
     /// Makes one from its parts.
     @inlinable
-    public init(n: Ordinal, received: Instant, core: UInt32, slot: UInt32, body: Body) {
+    public init(
+        n: Ordinal,
+        received: Instant,
+        core: UInt32,
+        slot: UInt32,
+        body: Body,
+        source: FeedSource = .stocks
+    ) {
+        self.source = source
         self.n = n
         self.received = received
         self.core = core

@@ -81,6 +81,13 @@ struct Publisher: Sendable {
         schedule()
     }
 
+    /// A feed's state changed: what is shown of the instruments may come from another one.
+    mutating func sourcesChanged() {
+        isUnderlyingDirty = isUnderlyingDirty || wantsUnderlying
+        for slot in wantedContracts.sorted() where !dirtyContracts.contains(slot) { dirtyContracts.append(slot) }
+        schedule()
+    }
+
     mutating func finished(bar: Instant) {
         guard wantsSymbol else { return }
         if !finishedBars.contains(bar) { finishedBars.append(bar) }
@@ -130,8 +137,10 @@ enum TickField {
         .init(name: "mid", form: .decimal), .init(name: "session", form: .name(PlanText.sessionNames.map(\.name))),
         .init(name: "locked", form: .flag), .init(name: "crossed", form: .flag),
         .init(name: "ageMs", form: .integer, isPassive: true),
-        .init(name: "source", form: .name(FeedSource.allCases.map(\.tapeName))),
+        .init(name: "source", form: .name(FeedSource.allCases.map(\.tapeName) + ["bar"])),
     ]
+    /// What stands in `source` where every feed of the symbol is away: the last bar's close is shown, and no quote.
+    static let lastBar = Int64(FeedSource.allCases.count)
 }
 
 /// Positions of the fields of `bands`.
@@ -163,11 +172,13 @@ enum ContractField {
     static let gate = 7
     static let flow = 8
     static let age = 9
+    static let source = 10
 
     static let fields: [FieldRow.Field] =
         ["bid", "ask", "bidSize", "askSize", "stability", "spreadPct", "twas"].map { .init(name: $0, form: .decimal) }
         + [
             .init(name: "gate", form: .flag), .init(name: "flow", form: .decimal),
             .init(name: "ageMs", form: .integer, isPassive: true),
+            .init(name: "source", form: .name(FeedSource.allCases.map(\.tapeName))),
         ]
 }

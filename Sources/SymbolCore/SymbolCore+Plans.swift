@@ -149,6 +149,7 @@ extension SymbolCore {
             let field = plan.triggerOn == .contract ? "contract" : "symbol"
             throw CommandRefusal(.invalid, field: field, message: "\(symbol) isn't an instrument of \(self.symbol)")
         }
+        watch(slot: slot, id: placed.id, received: received)
         let standing = places[slot].book.map { quote in
             let window = sessions.window(at: quote.time)
             return StandingQuote(
@@ -202,19 +203,11 @@ extension SymbolCore {
             ? underlying.sampler.statistics?.stability : contracts[slot - Int(Slot.firstContract)].stability
         return HitReason(
             event: event,
-            source: event.map { source(of: $0, slot: slot) },
+            source: event == nil ? nil : eventSource,
             received: received,
             nbbo: places[slot].book,
             stability: stability
         )
-    }
-
-    private func source(of event: MarketEvent, slot: Int) -> FeedSource {
-        switch instruments[slot]?.kind {
-        case .option: .options
-        case .index: .indices
-        default: .stocks
-        }
     }
 
     /// A durable message goes to the plan's channel and to its owner's.

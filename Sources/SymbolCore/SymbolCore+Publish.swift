@@ -96,9 +96,14 @@ extension SymbolCore {
     }
 
     private mutating func publishTick(at clock: Instant, into out: inout OutputBatch) {
-        let quote = underlying.quote
         let isIndex = underlying.kind == .index
-        publisher.tick.set(TickField.last, isIndex ? underlying.value?.value : underlying.lastTrade?.price)
+        let shown = shown(
+            Int(isIndex ? Slot.index : Slot.equity),
+            quote: underlying.quote,
+            last: isIndex ? underlying.value?.value : underlying.lastTrade?.price
+        )
+        let quote = shown.quote
+        publisher.tick.set(TickField.last, shown.last)
         publisher.tick.set(TickField.lastSize, isIndex ? nil : underlying.lastTrade?.size)
         publisher.tick.set(TickField.bid, quote.flatMap { $0.bid == .zero ? nil : $0.bid })
         publisher.tick.set(TickField.ask, quote.flatMap { $0.ask == .zero ? nil : $0.ask })
@@ -112,7 +117,7 @@ extension SymbolCore {
         publisher.tick.set(TickField.locked, quote.map { $0.isTwoSided && $0.bid == $0.ask })
         publisher.tick.set(TickField.crossed, quote.map { $0.isTwoSided && $0.bid > $0.ask })
         publisher.tick[TickField.age] = Self.ageMillis(of: publisher.lastTouched, at: clock)
-        publisher.tick[TickField.source] = Int64((isIndex ? FeedSource.indices : FeedSource.stocks).rawValue)
+        publisher.tick[TickField.source] = shown.source ?? FieldRow.null
         if publisher.tick.isDirty {
             append(.tick, to: Channel(.symbol, publicName), at: clock, into: &out) { $0.publisher.tick.write(to: &$1) }
         }
@@ -143,10 +148,12 @@ extension SymbolCore {
         guard slot < instruments.count, let placed = instruments[slot] else { return }
         let contract = contracts[slot - Int(Slot.firstContract)]
         var row = publisher.contracts[slot] ?? FieldRow(ContractField.fields)
-        row.set(ContractField.bid, contract.bid)
-        row.set(ContractField.ask, contract.ask)
-        row.set(ContractField.bidSize, contract.bidSize)
-        row.set(ContractField.askSize, contract.askSize)
+        let lower = feeds.down.contains(planSource(slot)) ? fallbacks[slot]?.quote : nil
+        row.set(ContractField.bid, lower?.bid ?? contract.bid)
+        row.set(ContractField.ask, lower?.ask ?? contract.ask)
+        row.set(ContractField.bidSize, lower?.bidSize ?? contract.bidSize)
+        row.set(ContractField.askSize, lower?.askSize ?? contract.askSize)
+        row[ContractField.source] = shown(slot, quote: nil, last: nil).source ?? FieldRow.null
         row.set(ContractField.stability, contract.stability)
         row.set(ContractField.spreadPct, contract.spreadFraction)
         row.set(

@@ -12,9 +12,12 @@ extension SymbolCore {
         symbol: String,
         number: UInt32,
         options: SymbolCoreOptions,
+        feeds: FeedsState,
         saved: [UInt8]?
     ) -> SymbolCore {
-        guard let saved else { return SymbolCore(symbol: symbol, number: number, options: options) }
+        guard let saved else {
+            return SymbolCore(symbol: symbol, number: number, options: options, feeds: feeds)
+        }
         do {
             return try SymbolCore(restoring: saved, symbol: symbol, number: number, options: options)
         } catch {
@@ -71,6 +74,10 @@ extension SymbolCore {
         writer.write(Int64(contracts.count))
         for contract in contracts { contract.save(to: &writer) }
         writer.write((0..<places.count).map { places[$0].book })
+        writer.write((0..<places.count).map { places[$0].source })
+        writer.write(feeds)
+        writer.write(fallbacks.sorted { $0.key < $1.key }.map { SlotFallback(slot: $0.key, fallback: $0.value) })
+        writer.write(watches)
         writer.write(halted)
         writer.write(counters)
         plans.save(to: &writer)
@@ -92,10 +99,27 @@ extension SymbolCore {
         let books = try reader.readArray(of: Quote?.self)
         while places.count < books.count { places.append() }
         for (slot, book) in books.enumerated() { places[slot].book = book }
+        let sources = try reader.readArray(of: FeedSource?.self)
+        guard sources.count == books.count else { throw StateError(offset: 0, expected: "a source a slot") }
+        for (slot, source) in sources.enumerated() { places[slot].source = source }
+        feeds = try reader.read(FeedsState.self)
+        for saved in try reader.readArray(of: SlotFallback.self) { fallbacks[saved.slot] = saved.fallback }
+        watches = try reader.readArray(of: SlotWatch.self)
+        for (index, watch) in watches.enumerated() {
+            guard watch.slot < places.count else { throw StateError(offset: 0, expected: "a watch of a known slot") }
+            places[watch.slot].watch = Int32(index)
+            watchDue = min(watchDue, watch.due)
+        }
         instruments = Array(repeating: nil, count: places.count)
         halted = try reader.read(Bool.self)
         counters = try reader.read(CoreCounters.self)
         plans = try PlanBook(restoring: &reader)
         guard reader.remaining == 0 else { throw StateError(offset: saved.count, expected: "the end of the state") }
     }
+}
+
+/// A fallback with its slot, as a checkpoint holds it.
+private struct SlotFallback: BitwiseCopyable {
+    var slot: Int
+    var fallback: Fallback
 }

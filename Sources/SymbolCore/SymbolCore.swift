@@ -27,6 +27,15 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// The instruments by slot, for what isn't said every tick; nil where a slot has none yet.
     var instruments: [PlacedInstrument?] = [nil, nil]
     var halted = false
+    /// How the feeds do.
+    var feeds: FeedsState
+    /// The feed of the event at hand.
+    var eventSource = FeedSource.stocks
+    /// What lower feeds say of instruments whose own is away, by slot.
+    var fallbacks: [Int: Fallback] = [:]
+    /// What is kept of instruments with plans, and when the first of them wants a clock.
+    var watches: [SlotWatch] = []
+    var watchDue = Instant.distantFuture
     /// Instruments of inputs to come, in order of `n`, and the first's.
     var announced: [Announcement] = []
     var nextAnnounced = Ordinal.max
@@ -43,7 +52,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// Where the next output of the input at hand goes.
     var cursor = OutputCursor()
 
-    package init(symbol: String, number: UInt32, options: SymbolCoreOptions) {
+    package init(symbol: String, number: UInt32, options: SymbolCoreOptions, feeds: FeedsState = FeedsState()) {
+        self.feeds = feeds
         self.symbol = symbol
         self.number = number
         self.options = options
@@ -65,20 +75,23 @@ package struct SymbolCore: ~Copyable, Sendable {
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
         switch input.body {
         case .market(let event):
-            guard let mark = classify(event, slot: input.slot) else { return }
+            guard let mark = classify(event, slot: input.slot, source: input.source, received: input.received) else {
+                return
+            }
             updateBook(event, mark)
             let revised = updateAnalytics(event, mark, received: input.received)
             stepPlans(event, mark, received: input.received)
             emit(event, mark, received: input.received, revisedBar: revised, into: &out)
-        case .clock:
+        case .clock(let delivering):
+            if input.received >= watchDue { fireWatches(at: input.received, delivering: delivering, into: &out) }
             if input.received >= publisher.due { publish(at: input.received, into: &out) }
-        case .command, .feed:
-            preconditionFailure("a core takes commands with their text, and no feed states")
+        case .command, .feed, .repair:
+            preconditionFailure("an input without its text: \(input.n)")
         }
     }
 
     /// When the core next wants a clock input: a timer of its own, or something to publish.
-    package var nextDue: Instant { min(timerDue, publisher.due) }
+    package var nextDue: Instant { min(timerDue, publisher.due, watchDue) }
 
     /// The earliest of the timers that fire on any input.
     var timerDue: Instant { min(underlying.nextBoundary, plans.nextDue) }
@@ -90,47 +103,58 @@ package struct SymbolCore: ~Copyable, Sendable {
     package mutating func apply(
         _ inputs: UnsafeBufferPointer<Input>,
         in order: UnsafeBufferPointer<Int32>,
-        clocks: UnsafeBufferPointer<Input>,
-        commands: UnsafeBufferPointer<Command>,
+        broadcasts: UnsafeBufferPointer<Input>,
+        texts: InputTexts,
         into out: inout OutputBatch
     ) -> Instant {
         guard let base = inputs.baseAddress else { return nextDue }
-        var clock = 0
+        var next = 0
         var passed = bornAfter
         var due = nextDue
-        let lastClock = clocks.last?.received ?? .distantPast
+        // Every feed state is heard, a clock only where it is due.
+        let lastBroadcast = texts.feeds.isEmpty ? broadcasts.last?.received ?? .distantPast : .distantFuture
         for position in order {
             let position = Int(position)
-            if due <= lastClock {
-                due = applyClocks(clocks, from: &clock, between: passed, inputs[position].n, into: &out)
+            if due <= lastBroadcast {
+                due = applyBroadcasts(broadcasts, from: &next, between: passed, inputs[position].n, texts, into: &out)
             }
-            if case .command(let index) = inputs[position].body {
-                ingest(inputs[position], command: commands[index], into: &out)
-            } else {
-                ingest(at: base + position, into: &out)
+            switch inputs[position].body {
+            case .command(let index): ingest(inputs[position], command: texts.commands[index], into: &out)
+            case .repair(let index): ingest(inputs[position], repair: texts.repairs[index], into: &out)
+            default: ingest(at: base + position, into: &out)
             }
             due = nextDue
             passed = inputs[position].n
         }
-        if due <= lastClock { due = applyClocks(clocks, from: &clock, between: passed, .max, into: &out) }
+        if due <= lastBroadcast {
+            due = applyBroadcasts(broadcasts, from: &next, between: passed, .max, texts, into: &out)
+        }
         return due
     }
 
-    /// Applies the clocks that are due between two inputs; those before `passed` weren't, when it was their turn.
-    private mutating func applyClocks(
-        _ clocks: UnsafeBufferPointer<Input>,
-        from clock: inout Int,
+    /// Applies feed states, and the clocks that are due, between two inputs; clocks before `passed` weren't, when it was
+    /// their turn.
+    private mutating func applyBroadcasts(
+        _ broadcasts: UnsafeBufferPointer<Input>,
+        from next: inout Int,
         between passed: Ordinal,
         _ n: Ordinal,
+        _ texts: InputTexts,
         into out: inout OutputBatch
     ) -> Instant {
         var due = nextDue
-        while clock < clocks.count, clocks[clock].n < n {
-            if clocks[clock].received >= due, clocks[clock].n > passed {
-                ingest(clocks[clock], into: &out)
-                due = nextDue
+        while next < broadcasts.count, broadcasts[next].n < n {
+            let input = broadcasts[next]
+            if input.n > passed {
+                if case .feed(let index) = input.body {
+                    ingest(input, feed: texts.feeds[index], into: &out)
+                    due = nextDue
+                } else if input.received >= due {
+                    ingest(input, into: &out)
+                    due = nextDue
+                }
             }
-            clock += 1
+            next += 1
         }
         return due
     }
@@ -146,12 +170,19 @@ package struct SymbolCore: ~Copyable, Sendable {
     }
 
     @inline(__always)
-    private mutating func classify(_ event: MarketEvent, slot: UInt32) -> Mark? {
+    private mutating func classify(
+        _ event: MarketEvent,
+        slot: UInt32,
+        source: FeedSource,
+        received: Instant
+    ) -> Mark? {
         let slot = Int(slot)
         guard slot < places.count, places[slot].isKnown else {
             counters.unplaced += 1
             return nil
         }
+        if places[slot].source != source, !admit(event, of: source, slot: slot, received: received) { return nil }
+        eventSource = source
         // From here on `sessions.current` is the event's window; it isn't handed on, because copies of it stall.
         let session = sessions.window(at: event.time).kind
         var mark = Mark(slot: slot, tradeClass: .none, triggers: false)
@@ -223,6 +254,9 @@ package struct SymbolCore: ~Copyable, Sendable {
     private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
         if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
         guard plans.openCount > 0 else { return }
+        if places[mark.slot].watch >= 0 {
+            touch(watch: Int(places[mark.slot].watch), time: event.time, received: received)
+        }
         let session = TradingSession(
             kind: sessions.current.kind,
             start: sessions.current.start,

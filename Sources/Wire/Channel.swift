@@ -80,6 +80,8 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
     case hit
     case health
     case note
+    /// An entry of the gap ledger.
+    case gap
     /// The answer to a command; goes to the asker alone, never to a channel.
     case reply
 
@@ -94,6 +96,7 @@ package enum MessageType: UInt8, Sendable, CaseIterable {
         case .status: "status"
         case .hit: "hit"
         case .health: "health"
+        case .gap: "gap"
         case .note: "note"
         case .reply: "reply"
         }

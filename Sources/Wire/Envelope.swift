@@ -101,4 +101,10 @@ package protocol MessageSink: AnyObject, Sendable {
     func release(_ messages: [Envelope])
     /// Takes the answer to a command, after everything it caused was released.
     func reply(to command: String, payload: [UInt8])
+    /// Takes what a core wants fetched; the answer comes back as a numbered input. A replay has the answers on its tape.
+    func request(_ payload: [UInt8])
+}
+
+extension MessageSink {
+    package func request(_ payload: [UInt8]) {}
 }

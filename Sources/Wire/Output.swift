@@ -13,6 +13,8 @@ package enum OutputClass: UInt8, Sendable {
     case state
     /// The answer to the command whose id stands in place of the channel.
     case reply
+    /// What a core wants to know, for whoever runs the engine: bars of a gap. The channel is the symbol.
+    case request
 }
 
 /// The outputs of a run of inputs of one shard, in order of (`n`, index).

@@ -10,7 +10,7 @@ import Testing
     private func batch(_ ordinals: ClosedRange<Ordinal>) -> InputBatch {
         var batch = InputBatch()
         for n in ordinals {
-            batch.inputs.append(Input(n: n, received: .zero, core: 0, slot: 0, body: .clock))
+            batch.inputs.append(Input(n: n, received: .zero, core: 0, slot: 0, body: .clock(delivering: FeedSet())))
         }
         batch.through = ordinals.upperBound
         return batch

@@ -35,6 +35,7 @@ func texts(_ turn: SequencedTurn) -> [String] {
     turn.items.map { item in
         switch item {
         case .message(let envelope): String(decoding: envelope.bytes, as: UTF8.self)
+        case .request(let payload): "request " + String(decoding: payload, as: UTF8.self)
         case .reply(let command, let payload): "reply \(command) " + String(decoding: payload, as: UTF8.self)
         }
     }

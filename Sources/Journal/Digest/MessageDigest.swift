@@ -26,7 +26,7 @@ package struct MessageDigest: ~Copyable {
         switch envelope.outputClass {
         case .durable: durableCount += 1
         case .conflatable: conflatableCount += 1
-        case .state, .reply: return
+        case .state, .reply, .request: return
         }
         let hash = channelHash(envelope.channel)
         line.removeAll(keepingCapacity: true)

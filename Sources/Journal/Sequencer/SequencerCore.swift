@@ -8,6 +8,7 @@ package struct SequencedTurn: Sendable {
         case message(Envelope)
         /// The answer to a command, after everything it caused.
         case reply(command: String, payload: [UInt8])
+        case request([UInt8])
     }
 
     package var items: [Item] = []
@@ -165,6 +166,7 @@ package struct SequencerCore: Sendable {
             counters.replies += 1
             let payload = Array(batch.bytes[record.payload])
             turn.items.append(.reply(command: batch.channelName(record), payload: payload))
+        case .request: turn.items.append(.request(Array(batch.bytes[record.payload])))
         case .durable, .conflatable, .state: number(record, of: batch, into: &turn)
         }
         slots[entry.slot].remaining -= 1
@@ -240,7 +242,7 @@ package struct SequencerCore: Sendable {
         case .state:
             counters.state += 1
             return (channels[place].offset, 0, .snapshot(offset: channels[place].offset))
-        case .reply: preconditionFailure("a reply has no place in a channel")
+        case .reply, .request: preconditionFailure("a reply or request has no place in a channel")
         }
     }
 

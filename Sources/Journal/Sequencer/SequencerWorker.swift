@@ -96,6 +96,7 @@ struct SequencerWorker {
                 if !messages.isEmpty { sink.release(messages) }
                 messages.removeAll(keepingCapacity: true)
                 sink.reply(to: command, payload: payload)
+            case .request(let payload): sink.request(payload)
             }
         }
         if !messages.isEmpty { sink.release(messages) }
