@@ -341,6 +341,8 @@ public enum MarketEvent: Hashable, Sendable {
     case imbalance(Imbalance)
     case indexValue(PublishedValue)
     case fairValue(PublishedValue)
+    case flowAlert(FlowAlert)
+    case halt(Halt)
 
     /// The instrument that the event is about.
     @inlinable
@@ -352,6 +354,8 @@ public enum MarketEvent: Hashable, Sendable {
         case .priceBands(let event): event.symbol
         case .imbalance(let event): event.symbol
         case .indexValue(let event), .fairValue(let event): event.symbol
+        case .flowAlert(let event): event.symbol
+        case .halt(let event): event.symbol
         }
     }
 
@@ -365,6 +369,8 @@ public enum MarketEvent: Hashable, Sendable {
         case .priceBands(let event): event.time
         case .imbalance(let event): event.time
         case .indexValue(let event), .fairValue(let event): event.time
+        case .flowAlert(let event): event.time
+        case .halt(let event): event.time
         }
     }
 }

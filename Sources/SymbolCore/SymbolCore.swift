@@ -229,7 +229,7 @@ package struct SymbolCore: ~Copyable, Sendable {
         case .trade(let trade):
             return underlying.traded(trade, as: mark.tradeClass, in: sessions.current, received: received)
         case .quote(let quote): underlying.quoted(quote, in: sessions.current, received: received)
-        case .bar, .indexValue, .priceBands, .imbalance, .fairValue:
+        case .bar, .indexValue, .priceBands, .imbalance, .fairValue, .flowAlert, .halt:
             return updateRarely(event, mark, received: received)
         }
         return nil
@@ -242,7 +242,7 @@ package struct SymbolCore: ~Copyable, Sendable {
         case .bar(let bar): return underlying.barred(bar, in: sessions.current, received: received)
         case .indexValue(let value): return underlying.valued(value, in: sessions.current, received: received)
         case .priceBands(let bands): underlying.banded(bands, in: sessions.current, received: received)
-        case .imbalance, .fairValue: break
+        case .imbalance, .fairValue, .flowAlert, .halt: break
         case .trade, .quote: preconditionFailure("a trade or quote among the rare events")
         }
         return nil

@@ -37,6 +37,8 @@ func anonymous(_ event: MarketEvent) -> MarketEvent {
     case .imbalance(let event): .imbalance(set(event, \.symbol))
     case .indexValue(let event): .indexValue(set(event, \.symbol))
     case .fairValue(let event): .fairValue(set(event, \.symbol))
+    case .flowAlert(let event): .flowAlert(set(event, \.symbol))
+    case .halt(let event): .halt(set(event, \.symbol))
     }
 }
 
