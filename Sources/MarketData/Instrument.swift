@@ -34,6 +34,14 @@ public struct Instrument: Hashable, Sendable {
     /// Option roots whose underlying has another name; the symbol doesn't tell (feeds.md 1.4).
     public static let underlyingOfRoot = ["SPXW": "SPX", "NDXP": "NDX", "RUTW": "RUT", "VIXW": "VIX"]
 
+    /// Underlyings that are indices: their level comes under a name with a prefix.
+    public static let indexUnderlyings: Set<String> = ["SPX", "NDX", "RUT", "VIX", "XSP", "DJX"]
+
+    /// The underlying as a feed names it: `SPY`, `I:SPX`.
+    public var underlyingSymbol: String {
+        kind == .index || Self.indexUnderlyings.contains(underlying) ? "I:" + underlying : underlying
+    }
+
     /// Reads a symbol's text.
     ///
     /// - Returns: nil where the text is empty, longer than 32 bytes, holds a byte outside `A–Z a–z 0–9 . : - / ^ _`, or
