@@ -188,7 +188,14 @@ struct Door: ~Copyable {
         let route = router.known(symbol) ?? introduce(symbol, at: n)
         guard n > appliedThrough else { return }
         batches[route.shard].inputs.append(
-            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .market(event), source: source)
+            Input(
+                n: n,
+                received: numbering.received,
+                core: route.core,
+                slot: route.slot,
+                body: .market(event),
+                source: source
+            )
         )
         if batches[route.shard].inputs.count >= batchLimit { flush() }
     }

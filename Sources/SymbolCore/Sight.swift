@@ -186,7 +186,9 @@ struct SlotWatch: Sendable, BitwiseCopyable {
     ///
     /// - Returns: whether it had been silent.
     mutating func touched(at time: Instant, received: Instant, day: Int32) -> Bool {
-        if day != self.day { (gaps, self.day) = (GapHistogram(), day) } else if lastReceived != .distantPast {
+        if day != self.day {
+            (gaps, self.day) = (GapHistogram(), day)
+        } else if lastReceived != .distantPast {
             gaps.add(nanos: received.nanos(since: lastReceived))
         }
         lastTime = max(lastTime, time)

@@ -5,6 +5,9 @@ package import Telemetry
 /// The keys, their ranges, defaults and explanations stand in one table, `ConfigurationSchema.keys`.
 package struct Configuration: Sendable, Equatable {
     package var polygon = Polygon()
+    package var uw = UW()
+    package var ib = IB()
+    package var universe = Universe()
     package var redis = Redis()
     package var state = State()
     package var engine = Engine()
@@ -23,7 +26,38 @@ package struct Configuration: Sendable, Equatable {
         package var apiKey: Secret?
         package var symbols: [String] = []
         package var markets: [Market] = []
+        package var restURL: ServiceURL?
+        package var requestsPerMinute = 0
     }
+
+    /// The flow feed; not connected without a token.
+    package struct UW: Sendable, Equatable {
+        package var url: ServiceURL?
+        package var token: Secret?
+        package var channels: [String] = []
+        package var restURL: ServiceURL?
+    }
+
+    /// The bridge to Interactive Brokers; not connected without a URL.
+    package struct IB: Sendable, Equatable {
+        package var url: ServiceURL?
+        package var token: Secret?
+    }
+
+    /// What is subscribed to, and how much at most.
+    package struct Universe: Sendable, Equatable {
+        package var optionQuotes = 0
+        package var bridgeLines = 0
+        package var bridgeBooks = 0
+        package var chainStrikes = 0
+        package var chainDays = 0
+    }
+
+    /// What can be joined at the flow feed.
+    static let flowChannels: Set<String> = [
+        "option_trades", "flow-alerts", "price", "news", "gex", "gex_strike", "gex_strike_expiry", "lit_trades",
+        "off_lit_trades",
+    ]
 
     /// A cluster of the provider, one socket each.
     package enum Market: String, Sendable, CaseIterable {
@@ -120,7 +154,7 @@ package struct Configuration: Sendable, Equatable {
 
     /// Makes every secret known to the redactor, before the first line is logged.
     package func registerSecrets(with redactor: SecretRedactor) {
-        for secret in [polygon.apiKey, gateway.apiKey, redis.url?.password] {
+        for secret in [polygon.apiKey, uw.token, ib.token, gateway.apiKey, redis.url?.password] {
             if let secret { redactor.register(secret.reveal()) }
         }
     }

@@ -32,6 +32,27 @@ enum ConfigurationRules {
                 refuse("engine.clock", with: ["polygon.url"], message, found: "exchange")
             }
         }
+        for (key, url, hasSecret) in [
+            ("polygon.restUrl", configuration.polygon.restURL, true), ("uw.url", configuration.uw.url, true),
+            ("uw.restUrl", configuration.uw.restURL, true),
+            ("ib.url", configuration.ib.url, configuration.ib.token != nil),
+        ] {
+            guard let url, !url.isLoopback, hasSecret, ["ws", "http"].contains(url.scheme) else { continue }
+            refuse(key, "sends the key in the clear; use \(url.scheme)s://", found: "\(url)")
+        }
+        if configuration.engine.clock == .exchange, !feedIsTape {
+            for (key, url, isUsed) in [
+                ("uw.url", configuration.uw.url, configuration.uw.token != nil),
+                ("ib.url", configuration.ib.url, configuration.ib.url != nil),
+            ] where isUsed && url?.isLoopback == false {
+                refuse(
+                    "engine.clock",
+                    with: [key],
+                    "is for recorded tapes: \(key) is not on loopback",
+                    found: "exchange"
+                )
+            }
+        }
         if configuration.polygon.symbols.count > configuration.engine.maxSymbols {
             let found = "\(configuration.polygon.symbols.count) symbols"
             let message = "has more than engine.maxSymbols (\(configuration.engine.maxSymbols))"
@@ -70,13 +91,16 @@ enum ConfigurationRules {
     /// What a valid configuration lacks for a live run; told by `config check`, refused by `run`.
     static func missingForRun(_ configuration: Configuration) -> [String] {
         var missing: [String] = []
-        if configuration.polygon.apiKey == nil, !(configuration.polygon.url?.isLoopback ?? false) {
+        let hasPolygon = !configuration.polygon.markets.isEmpty
+        if hasPolygon, configuration.polygon.apiKey == nil, !(configuration.polygon.url?.isLoopback ?? false) {
             missing.append("polygon.apiKey is not set: a live run needs it")
         }
         if configuration.polygon.symbols.isEmpty {
             missing.append("polygon.symbols is empty: nothing would be followed")
         }
-        if configuration.polygon.markets.isEmpty { missing.append("polygon.markets is empty: nothing would connect") }
+        if !hasPolygon, configuration.ib.url == nil, configuration.uw.token == nil {
+            missing.append("polygon.markets is empty and neither ib.url nor uw.token is set: nothing would connect")
+        }
         return missing
     }
 }

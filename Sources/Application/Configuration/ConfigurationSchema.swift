@@ -15,13 +15,17 @@ package enum ConfigurationSchema {
     }
 
     /// All keys, grouped by section, in the order of the commented file.
-    package static let keys: [ConfigurationKey] = provider + store + engine + quotes + servers + log
+    package static let keys: [ConfigurationKey] =
+        provider + flow + bridge + universe + store + engine + quotes + servers + log
 
     static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
 
     /// What each section is about, for the commented file.
     static let sections: [(name: String, help: String)] = [
         ("polygon", "The market data provider."),
+        ("uw", "The flow feed."),
+        ("ib", "The bridge to Interactive Brokers."),
+        ("universe", "What is subscribed to beside the symbols followed, and how much at most."),
         ("redis", "The bus that other programs read."),
         ("state", "What survives a restart."),
         ("engine", "Clock, threads and limits of the engine."),
@@ -31,36 +35,6 @@ package enum ConfigurationSchema {
         ("admin", "Health and metrics; never reachable from outside."),
         ("simulate", "The simulated provider; never reachable from outside."),
         ("log", "Lines on standard error."),
-    ]
-
-    private static let provider: [ConfigurationKey] = [
-        .url(
-            "polygon.url",
-            \.polygon.url,
-            schemes: ["wss", "ws"],
-            default: "wss://socket.massive.com",
-            isSecret: false,
-            "Where the provider's sockets are; ws:// only on loopback."
-        ),
-        .secret("polygon.apiKey", \.polygon.apiKey, minimum: 8, "Key of the provider; better in a file, see above."),
-        .list(
-            "polygon.symbols",
-            \.polygon.symbols,
-            allowed: "letters, digits and . : - / in each, at most 24 characters",
-            default: "[SPY, QQQ]",
-            item: { isSymbol($0) ? $0 : nil },
-            text: { $0 },
-            "Underlyings to follow; an index with its prefix: I:SPX."
-        ),
-        .list(
-            "polygon.markets",
-            \.polygon.markets,
-            allowed: "stocks, options, indices",
-            default: "[stocks]",
-            item: { Configuration.Market(rawValue: $0) },
-            text: { $0.rawValue },
-            "Clusters to connect to, one socket each; the key must be entitled to them."
-        ),
     ]
 
     private static let store: [ConfigurationKey] = [
@@ -176,9 +150,9 @@ package enum ConfigurationSchema {
         .integer(
             "feed.lagMaxMs",
             \.feed.lagMaxMs,
-            100...600_000,
+            0...600_000,
             default: 2000,
-            "A feed that lags more makes plans blind."
+            "A feed that lags more makes plans blind; 0 looks at no lag (delayed feeds)."
         ),
     ]
 
@@ -236,11 +210,6 @@ package enum ConfigurationSchema {
         .choice("log.format", \.log.format, default: .logfmt, "Form of a line."),
     ]
 
-    private static func isSymbol(_ text: String) -> Bool {
-        guard let first = text.utf8.first, isAlphanumeric(first), text.utf8.count <= 24 else { return false }
-        return text.utf8.allSatisfy { isAlphanumeric($0) || ".:-/".utf8.contains($0) }
-    }
-
     private static func isOrigin(_ text: String) -> Bool {
         for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
             return isHost(String(text.dropFirst(scheme.count)))
@@ -253,7 +222,7 @@ package enum ConfigurationSchema {
             && text.utf8.allSatisfy { isAlphanumeric($0) || ".:-[]".utf8.contains($0) }
     }
 
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+    static func isAlphanumeric(_ byte: UInt8) -> Bool {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
 }
