@@ -105,6 +105,30 @@ package struct RESTKey: Hashable, Sendable, CustomStringConvertible, CustomDebug
     /// Nothing to see for `dump`.
     package var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
 
+    /// The bytes without the key: a provider that echoes it must not bring it onto the tape.
+    package func redacted(_ body: [UInt8]) -> [UInt8] {
+        var result = body
+        for form in Set([secret, PercentText.encoded(secret)]) { result = Self.replaced(Array(form.utf8), in: result) }
+        return result
+    }
+
+    private static func replaced(_ secret: [UInt8], in body: [UInt8]) -> [UInt8] {
+        var out: [UInt8] = []
+        var copied = 0
+        var index = 0
+        while index + secret.count <= body.count {
+            guard body[index] == secret[0], body[index..<(index + secret.count)].elementsEqual(secret) else {
+                index += 1
+                continue
+            }
+            out += body[copied..<index]
+            out += Array("***".utf8)
+            index += secret.count
+            copied = index
+        }
+        return copied == 0 ? body : out + body[copied...]
+    }
+
     /// The text without the key, and without its percent-encoded form.
     package func redacted(_ text: String) -> String {
         let once = PolygonKey(secret).redacted(text)

@@ -59,6 +59,9 @@ package indirect enum RESTTree: Sendable, Equatable {
         if case .object = self { true } else { false }
     }
 
+    /// Rows of an answer: the elements of `results`, or of the array that it is.
+    package var rowCount: Int { array?.count ?? self["results"]?.array?.count ?? 0 }
+
     /// Walks the text and builds the tree.
     private struct Reader {
         var scan: GeneralScan

@@ -89,6 +89,16 @@ extension PolygonREST {
         return cut(String(decoding: line, as: UTF8.self))
     }
 
+    /// What a body that came with a good status says against itself; nil where nothing.
+    package static func problem(of body: RESTTree) -> String? {
+        do {
+            _ = try PolygonEnvelope(body)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
     static func words(of body: RESTTree) -> String? {
         let said = body["error"]?.string ?? body["message"]?.string
         guard let said else { return nil }
