@@ -112,6 +112,7 @@ let package = Package(
         tests("MarketDataTests", ["MarketData", "Primitives"]),
         tests("TelemetryTests", ["AllocationCounting", "Telemetry", "Primitives", logging]),
         tests("FeedProtocolsTests", ["FeedProtocols", "MarketData", "Primitives"]),
+        tests("FeedsTests", ["FeedProtocols", "Feeds", "MarketData", "Network", "Primitives"]),
         tests("AnalyticsTests", ["Analytics", "MarketData", "Primitives"]),
         tests("PlansTests", ["Plans", "MarketData", "Primitives"]),
         tests("WireTests", ["MarketData", "Plans", "Primitives", "Wire"]),
