@@ -27,6 +27,8 @@ struct Door: ~Copyable {
     private var router: Router
     private var windows = DuplicateWindows()
     private var ledger: FeedLedger
+    /// What conditions forbid: the fallback, or as fetched.
+    private var rules = TradeRules()
     private var batches: [InputBatch]
     private let batchLimit: Int
 
@@ -112,19 +114,57 @@ struct Door: ~Copyable {
         }
     }
 
-    /// Takes what bars say of a gap; for the core that has the symbol.
-    mutating func repair(_ repair: RepairBars, n: Ordinal) {
-        guard let instrument = Instrument(repair.symbol), let id = symbols.intern(instrument.symbol),
-            let route = router.known(id)
-        else {
+    /// Takes a provider's answer, a JSON text; `null` means that it couldn't be had.
+    mutating func answered(
+        _ source: String,
+        url: String,
+        body: [UInt8],
+        at received: Instant,
+        n: Ordinal?
+    ) {
+        if let line = numbering.advance(to: clock == .wall ? received : exchangeNow) { insertClock(line) }
+        if let n { numbering.resume(at: n) }
+        let ordinal = numbering.take()
+        recorder?.record(rest: source, url: url, body: body, n: ordinal, received: numbering.received)
+        counters.answers += 1
+        switch body.withUnsafeBytes({
+            RESTAnswer.decode(source: source, url: url, body: $0, symbols: &symbols)
+        }) {
+        case .bars(let symbol, let from, let to, _, let bars):
+            repair(RepairBars(symbol: symbol, from: from, to: to, bars: bars), n: ordinal)
+        case .conditions(let fetched):
+            rules = fetched.applied(to: rules)
+            guard ordinal > appliedThrough else { return }
+            for shard in shards.indices {
+                batches[shard].rules.append(rules)
+                append(.rules(batches[shard].rules.count - 1), n: ordinal, core: .max, to: shard)
+            }
+        case .malformed: counters.malformedAnswers += 1
+        case .holidays, .lastQuote, .other, .unavailable: break
+        }
+    }
+
+    /// What bars say of a gap, for the core that has the symbol.
+    private mutating func repair(_ repair: RepairBars, n: Ordinal) {
+        guard let route = router.known(repair.symbol) else {
             counters.strayAnswers += 1
             return
         }
         guard n > appliedThrough else { return }
         batches[route.shard].repairs.append(repair)
         let index = batches[route.shard].repairs.count - 1
-        batches[route.shard].inputs.append(
-            Input(n: n, received: numbering.received, core: route.core, slot: route.slot, body: .repair(index))
+        append(.repair(index), n: n, core: route.core, slot: route.slot, to: route.shard)
+    }
+
+    private mutating func append(
+        _ body: Input.Body,
+        n: Ordinal,
+        core: UInt32,
+        slot: UInt32 = 0,
+        to shard: Int
+    ) {
+        batches[shard].inputs.append(
+            Input(n: n, received: numbering.received, core: core, slot: slot, body: body)
         )
     }
 
@@ -203,6 +243,7 @@ struct Door: ~Copyable {
     private mutating func introduce(_ symbol: SymbolID, at n: Ordinal) -> Route {
         var introduction = router.place(symbol, symbols.instrument(symbol), at: n)
         introduction.feeds = ledger.feeds
+        introduction.rules = rules
         let shard = router.shard(of: introduction.core)
         batches[shard].introductions.append(introduction)
         return Route(core: introduction.core, slot: introduction.slot, shard: shard)

@@ -67,6 +67,7 @@ package final class Engine: Sendable {
                     symbol: symbol,
                     number: introduction.core,
                     options: options.core,
+                    rules: introduction.rules,
                     feeds: introduction.feeds,
                     saved: savedCores[symbol]
                 )

@@ -12,6 +12,9 @@ package struct IngestCounters: Sendable {
     package var clocks: Int64 = 0
     package var commands: Int64 = 0
     package var refusedCommands: Int64 = 0
+    /// Answers of providers' REST interfaces.
+    package var answers: Int64 = 0
+    package var malformedAnswers: Int64 = 0
     /// Answers of a provider for a symbol that no core has.
     package var strayAnswers: Int64 = 0
 }
@@ -80,6 +83,17 @@ package final class IngestPoint: EventSink {
     /// Takes a feed's (or the bus's) new state.
     package func feedChanged(_ name: String, to state: FeedState, cause: String, at received: Instant, n: Ordinal?) {
         door.feedChanged(name, to: state, cause: cause, at: received, n: n)
+    }
+
+    /// Takes a provider's answer to a request: path and query, and the JSON text, `null` where it couldn't be had.
+    package func answered(
+        _ source: String,
+        url: String,
+        body: [UInt8],
+        at received: Instant,
+        n: Ordinal? = nil
+    ) {
+        door.answered(source, url: url, body: body, at: received, n: n)
     }
 
     /// Takes a command; it is numbered if a core can answer it.

@@ -12,6 +12,8 @@ package struct InputBatch: Sendable {
     package var feedChanges: [FeedChange] = []
     /// What bars say of gaps.
     package var repairs: [RepairBars] = []
+    /// Trade rules as fetched.
+    package var rules: [TradeRules] = []
     /// What the gap ledger says; the first shard's only.
     package var ledger: [LedgerEntry] = []
     /// What the control plane wants done after the inputs.
@@ -27,19 +29,22 @@ package struct InputBatch: Sendable {
         let commandBase = commands.count
         let feedBase = feedChanges.count
         let repairBase = repairs.count
+        let ruleBase = rules.count
         let first = inputs.count
         inputs.append(contentsOf: other.inputs)
-        if commandBase + feedBase + repairBase > 0,
-            !(other.commands.isEmpty && other.feedChanges.isEmpty && other.repairs.isEmpty)
+        if commandBase + feedBase + repairBase + ruleBase > 0,
+            !(other.commands.isEmpty && other.feedChanges.isEmpty && other.repairs.isEmpty
+                && other.rules.isEmpty)
         {
             for index in first..<inputs.count {
-                inputs[index].shift(commands: commandBase, feeds: feedBase, repairs: repairBase)
+                inputs[index].shift(commands: commandBase, feeds: feedBase, repairs: repairBase, rules: ruleBase)
             }
         }
         introductions.append(contentsOf: other.introductions)
         commands.append(contentsOf: other.commands)
         feedChanges.append(contentsOf: other.feedChanges)
         repairs.append(contentsOf: other.repairs)
+        rules.append(contentsOf: other.rules)
         ledger.append(contentsOf: other.ledger)
         controls.append(contentsOf: other.controls)
         through = max(through, other.through)
@@ -51,17 +56,19 @@ package struct InputBatch: Sendable {
         commands.removeAll(keepingCapacity: true)
         feedChanges.removeAll(keepingCapacity: true)
         repairs.removeAll(keepingCapacity: true)
+        rules.removeAll(keepingCapacity: true)
         ledger.removeAll(keepingCapacity: true)
         controls.removeAll(keepingCapacity: true)
     }
 }
 
 extension Input {
-    fileprivate mutating func shift(commands: Int, feeds: Int, repairs: Int) {
+    fileprivate mutating func shift(commands: Int, feeds: Int, repairs: Int, rules: Int) {
         switch body {
         case .command(let index): body = .command(index + commands)
         case .feed(let index): body = .feed(index + feeds)
         case .repair(let index): body = .repair(index + repairs)
+        case .rules(let index): body = .rules(index + rules)
         case .market, .clock: break
         }
     }
@@ -77,6 +84,8 @@ package struct Introduction: Sendable {
     package var instrument: Instrument
     /// How the feeds do at that moment; for a core that begins.
     package var feeds = FeedsState()
+    /// What conditions forbid by then.
+    package var rules = TradeRules()
 }
 
 /// What the control plane asks of a shard between two inputs.

@@ -18,7 +18,7 @@ final class ShardWork: @unchecked Sendable {
 
     var batch: InputBatch { groups.batch }
     var lastClock: Instant { groups.lastClock }
-    var hasFeeds: Bool { groups.hasFeeds }
+    var isForAll: Bool { groups.isForAll }
 
     /// Lends the grouped batch, to be cut into the cores' slices without a copy.
     func lend(_ body: (ShardSlice, UnsafeBufferPointer<Int>) -> Void) {
@@ -35,7 +35,8 @@ final class ShardWork: @unchecked Sendable {
                                     texts: InputTexts(
                                         commands: groups.batch.commands,
                                         feeds: groups.batch.feedChanges,
-                                        repairs: groups.batch.repairs
+                                        repairs: groups.batch.repairs,
+                                        rules: groups.batch.rules
                                     ),
                                     outputs: outputs
                                 ),
@@ -78,9 +79,9 @@ struct BatchGroups: Sendable {
     private(set) var order: [Int32] = []
     /// The inputs of no core, for every core: clocks and feed states.
     private(set) var broadcasts: [Input] = []
-    /// The last clock's receive time, and whether there is a feed state.
+    /// The last clock's receive time, and whether there is something that every core hears at once.
     private(set) var lastClock = Instant.distantPast
-    private(set) var hasFeeds = false
+    private(set) var isForAll = false
     /// Where each core's group stops in `order`, by local index.
     private(set) var ends: [Int] = []
     /// The local index of each input's core, −1 for inputs of no core: the second pass needn't read the inputs again.
@@ -89,7 +90,7 @@ struct BatchGroups: Sendable {
     mutating func group(localIndex: [Int32], count: Int) {
         broadcasts.removeAll(keepingCapacity: true)
         lastClock = .distantPast
-        hasFeeds = false
+        isForAll = false
         let inputs = batch.inputs.count
         if ends.count < count { ends = Array(repeating: 0, count: count) }
         if locals.count < inputs {
@@ -125,7 +126,7 @@ struct BatchGroups: Sendable {
                         // The body's mark is looked at, not only the core: so all of an input is fetched here, in order,
                         // from the cache of the thread that wrote it, and not later, one by one.
                         switch inputs[position].body {
-                        case .clock, .feed: locals[position] = -1
+                        case .clock, .feed, .rules: locals[position] = -1
                         case .market, .command, .repair:
                             let local = localIndex[Int(inputs[position].core)]
                             locals[position] = local
@@ -140,7 +141,7 @@ struct BatchGroups: Sendable {
             let input = batch.inputs[position]
             switch input.body {
             case .clock: lastClock = input.received
-            case .feed: hasFeeds = true
+            case .feed, .rules: isForAll = true
             case .market, .command, .repair: preconditionFailure("an input of a core without one: \(input.n)")
             }
             broadcasts.append(input)
@@ -224,7 +225,7 @@ actor ShardActor {
     /// The actors share this one's executor, so that they are entered by plain calls.
     private func applyGroups() {
         let lastClock = work.lastClock
-        let hasFeeds = work.hasFeeds
+        let isForAll = work.isForAll
         let someoneIsDue = lastClock >= earliestDue
         var earliest = Instant.distantFuture
         let actors = actors
@@ -235,7 +236,7 @@ actor ShardActor {
                 var start = 0
                 for local in actors.indices {
                     let end = ends[local]
-                    if end > start || hasFeeds || (someoneIsDue && lastClock >= due[local]) {
+                    if end > start || isForAll || (someoneIsDue && lastClock >= due[local]) {
                         slice.order = UnsafeBufferPointer(rebasing: whole.order[start..<end])
                         due[local] = actors[local].apply(slice)
                     }

@@ -2,8 +2,8 @@ public import Primitives
 
 /// What a provider's bars say of an interval in which a feed was away (analytics.md 5, blind spots).
 public struct RepairBars: Sendable, Hashable {
-    /// The instrument, as the provider names it.
-    public var symbol: String
+    /// The instrument.
+    public var symbol: SymbolID
     /// Start of the interval, exchange time.
     public var from: Instant
     /// Its end.
@@ -12,7 +12,7 @@ public struct RepairBars: Sendable, Hashable {
     public var bars: [Bar]?
 
     /// States all of it.
-    public init(symbol: String, from: Instant, to: Instant, bars: [Bar]?) {
+    public init(symbol: SymbolID, from: Instant, to: Instant, bars: [Bar]?) {
         self.symbol = symbol
         self.from = from
         self.to = to

@@ -50,6 +50,15 @@ public struct TradeRules: Hashable, Sendable {
         for id: UInt8 in [201, 203, 205, 207] { set(.option, id, blocks: [.counted, .eligible, .last, .cancel]) }
     }
 
+    /// The whole table, for a checkpoint.
+    public var table: [UInt8] { blocked }
+
+    /// A table that a checkpoint holds; nil where it isn't one.
+    public init?(table: [UInt8]) {
+        guard table.count == 512 else { return nil }
+        blocked = table
+    }
+
     /// Replaces what a condition blocks.
     ///
     /// `outsideRTH` says where that differs; `cancel` among the blocked marks the trade as a cancel instead. An index has no conditions: setting one does nothing.

@@ -6,7 +6,6 @@ internal import Wire
 /// What all cores share.
 package struct SymbolCoreOptions: Sendable {
     package var calendar: SessionCalendar
-    package var rules: TradeRules
     package var analytics: AnalyticsSettings
     /// Distance of the conflatable messages of a channel.
     package var publishNanos: Int64
@@ -17,14 +16,12 @@ package struct SymbolCoreOptions: Sendable {
 
     package init(
         calendar: SessionCalendar = SessionCalendar(),
-        rules: TradeRules = TradeRules(),
         analytics: AnalyticsSettings = AnalyticsSettings(),
         publishNanos: Int64 = 50_000_000,
         planLimit: Int = 1_000_000,
         limitsLivePlans: Bool = true
     ) {
         self.calendar = calendar
-        self.rules = rules
         self.analytics = analytics
         self.publishNanos = publishNanos
         self.planLimit = planLimit

@@ -23,6 +23,8 @@ public struct Input: Sendable {
         case feed(Int)
         /// Index into the batch's repairs: what the provider's bars say of a gap.
         case repair(Int)
+        /// Index into the batch's fetched trade rules; every core takes them.
+        case rules(Int)
     }
 
     /// The place among all inputs.

@@ -100,9 +100,10 @@ package struct Sight: Sendable, Hashable, BitwiseCopyable {
         }
     }
 
-    /// An answer came for a gap: bars, or that there are none.
-    package mutating func answered(hasBars: Bool, from asked: Instant) -> [Action] {
-        guard case .repairing(let from, let to, isRepaired: false, let healthyAt, let deadline) = phase, asked == from
+    /// An answer came: bars of a stretch, or that there are none; one that doesn't cover the gap is another's.
+    package mutating func answered(hasBars: Bool, from start: Instant, to end: Instant) -> [Action] {
+        guard case .repairing(let from, let to, isRepaired: false, let healthyAt, let deadline) = phase,
+            start <= from, end >= to
         else { return [] }
         phase = .repairing(from: from, to: to, isRepaired: true, healthyAt: healthyAt, deadline: deadline)
         return [hasBars ? .repair(from: from, to: to) : .giveUp(from: from, to: to)]

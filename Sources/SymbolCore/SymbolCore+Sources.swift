@@ -9,11 +9,18 @@ package struct InputTexts: Sendable {
     package var commands: [Command]
     package var feeds: [FeedChange]
     package var repairs: [RepairBars]
+    package var rules: [TradeRules]
 
-    package init(commands: [Command] = [], feeds: [FeedChange] = [], repairs: [RepairBars] = []) {
+    package init(
+        commands: [Command] = [],
+        feeds: [FeedChange] = [],
+        repairs: [RepairBars] = [],
+        rules: [TradeRules] = []
+    ) {
         self.commands = commands
         self.feeds = feeds
         self.repairs = repairs
+        self.rules = rules
     }
 }
 
@@ -104,7 +111,7 @@ extension SymbolCore {
         cursor.start(input.n, core: number)
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
         guard let index = watches.firstIndex(where: { $0.slot == Int(input.slot) }) else { return }
-        let actions = watches[index].sight.answered(hasBars: repair.bars != nil, from: repair.from)
+        let actions = watches[index].sight.answered(hasBars: repair.bars != nil, from: repair.from, to: repair.to)
         perform(actions, watch: index, bars: repair.bars, received: input.received, into: &out)
         settleWatches()
     }

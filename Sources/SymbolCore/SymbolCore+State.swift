@@ -12,11 +12,12 @@ extension SymbolCore {
         symbol: String,
         number: UInt32,
         options: SymbolCoreOptions,
+        rules: TradeRules,
         feeds: FeedsState,
         saved: [UInt8]?
     ) -> SymbolCore {
         guard let saved else {
-            return SymbolCore(symbol: symbol, number: number, options: options, feeds: feeds)
+            return SymbolCore(symbol: symbol, number: number, options: options, rules: rules, feeds: feeds)
         }
         do {
             return try SymbolCore(restoring: saved, symbol: symbol, number: number, options: options)
@@ -75,6 +76,7 @@ extension SymbolCore {
         for contract in contracts { contract.save(to: &writer) }
         writer.write((0..<places.count).map { places[$0].book })
         writer.write((0..<places.count).map { places[$0].source })
+        writer.write(rules.table)
         writer.write(feeds)
         writer.write(fallbacks.sorted { $0.key < $1.key }.map { SlotFallback(slot: $0.key, fallback: $0.value) })
         writer.write(watches)
@@ -102,6 +104,10 @@ extension SymbolCore {
         let sources = try reader.readArray(of: FeedSource?.self)
         guard sources.count == books.count else { throw StateError(offset: 0, expected: "a source a slot") }
         for (slot, source) in sources.enumerated() { places[slot].source = source }
+        guard let rules = TradeRules(table: try reader.readArray()) else {
+            throw StateError(offset: 0, expected: "a table of trade rules")
+        }
+        self.rules = rules
         feeds = try reader.read(FeedsState.self)
         for saved in try reader.readArray(of: SlotFallback.self) { fallbacks[saved.slot] = saved.fallback }
         watches = try reader.readArray(of: SlotWatch.self)

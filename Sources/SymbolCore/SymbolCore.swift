@@ -1,5 +1,5 @@
 package import Analytics
-internal import MarketData
+package import MarketData
 internal import Plans
 package import Primitives
 package import Wire
@@ -27,6 +27,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// The instruments by slot, for what isn't said every tick; nil where a slot has none yet.
     var instruments: [PlacedInstrument?] = [nil, nil]
     var halted = false
+    /// What conditions forbid: the fallback, or as fetched.
+    var rules: TradeRules
     /// How the feeds do.
     var feeds: FeedsState
     /// The feed of the event at hand.
@@ -52,7 +54,14 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// Where the next output of the input at hand goes.
     var cursor = OutputCursor()
 
-    package init(symbol: String, number: UInt32, options: SymbolCoreOptions, feeds: FeedsState = FeedsState()) {
+    package init(
+        symbol: String,
+        number: UInt32,
+        options: SymbolCoreOptions,
+        rules: TradeRules = TradeRules(),
+        feeds: FeedsState = FeedsState()
+    ) {
+        self.rules = rules
         self.feeds = feeds
         self.symbol = symbol
         self.number = number
@@ -85,7 +94,7 @@ package struct SymbolCore: ~Copyable, Sendable {
         case .clock(let delivering):
             if input.received >= watchDue { fireWatches(at: input.received, delivering: delivering, into: &out) }
             if input.received >= publisher.due { publish(at: input.received, into: &out) }
-        case .command, .feed, .repair:
+        case .command, .feed, .repair, .rules:
             preconditionFailure("an input without its text: \(input.n)")
         }
     }
@@ -112,7 +121,8 @@ package struct SymbolCore: ~Copyable, Sendable {
         var passed = bornAfter
         var due = nextDue
         // Every feed state is heard, a clock only where it is due.
-        let lastBroadcast = texts.feeds.isEmpty ? broadcasts.last?.received ?? .distantPast : .distantFuture
+        let lastBroadcast =
+            texts.feeds.isEmpty && texts.rules.isEmpty ? broadcasts.last?.received ?? .distantPast : .distantFuture
         for position in order {
             let position = Int(position)
             if due <= lastBroadcast {
@@ -146,13 +156,12 @@ package struct SymbolCore: ~Copyable, Sendable {
         while next < broadcasts.count, broadcasts[next].n < n {
             let input = broadcasts[next]
             if input.n > passed {
-                if case .feed(let index) = input.body {
-                    ingest(input, feed: texts.feeds[index], into: &out)
-                    due = nextDue
-                } else if input.received >= due {
-                    ingest(input, into: &out)
-                    due = nextDue
+                switch input.body {
+                case .feed(let index): ingest(input, feed: texts.feeds[index], into: &out)
+                case .rules(let index): rules = texts.rules[index]
+                default: if input.received >= due { ingest(input, into: &out) }
                 }
+                due = nextDue
             }
             next += 1
         }
@@ -188,7 +197,7 @@ package struct SymbolCore: ~Copyable, Sendable {
         var mark = Mark(slot: slot, tradeClass: .none, triggers: false)
         if case .trade(let trade) = event {
             let kind = places[slot].kind
-            mark.tradeClass = options.rules.classify(trade.conditions, kind, in: session)
+            mark.tradeClass = rules.classify(trade.conditions, kind, in: session)
             mark.triggers = mark.tradeClass.contains(.last)
             if mark.triggers,
                 TriggerRules.isBadPrint(

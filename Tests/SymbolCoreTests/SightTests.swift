@@ -13,8 +13,8 @@ import Testing
         #expect(sight.due == .distantFuture)
         #expect(sight.restored(at: at(20)) == [.ask(from: at(10), to: at(20))])
         #expect(sight.fire(at: at(22)) == [])
-        #expect(sight.answered(hasBars: true, from: at(10)) == [.repair(from: at(10), to: at(20))])
-        #expect(sight.answered(hasBars: true, from: at(10)) == [])
+        #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [.repair(from: at(10), to: at(20))])
+        #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [])
         #expect(sight.due == at(22))
         #expect(sight.fire(at: at(22)) == [.see])
         #expect(sight.phase == .seeing)
@@ -24,7 +24,7 @@ import Testing
         var sight = Sight()
         _ = sight.lost(after: at(10))
         _ = sight.restored(at: at(20))
-        #expect(sight.answered(hasBars: false, from: at(10)) == [.giveUp(from: at(10), to: at(20))])
+        #expect(sight.answered(hasBars: false, from: at(10), to: at(20)) == [.giveUp(from: at(10), to: at(20))])
         #expect(sight.fire(at: at(21)) == [])
         #expect(sight.fire(at: at(22)) == [.see])
     }
@@ -35,7 +35,7 @@ import Testing
         _ = sight.restored(at: at(20))
         #expect(sight.fire(at: at(29.9)) == [])
         #expect(sight.fire(at: at(30)) == [.giveUp(from: at(10), to: at(20)), .see])
-        #expect(sight.answered(hasBars: true, from: at(10)) == [])
+        #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [])
     }
 
     @Test func aSecondLossBeforeTheRepairSettlesTheFirst() {
@@ -47,14 +47,14 @@ import Testing
         )
         // The answer to the first gap comes late and means nothing.
         #expect(sight.restored(at: at(23)) == [.ask(from: at(21), to: at(23))])
-        #expect(sight.answered(hasBars: true, from: at(10)) == [])
+        #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [])
     }
 
     @Test func aLossAfterTheRepairOpensAnotherGap() {
         var sight = Sight()
         _ = sight.lost(after: at(10))
         _ = sight.restored(at: at(20))
-        _ = sight.answered(hasBars: true, from: at(10))
+        _ = sight.answered(hasBars: true, from: at(10), to: at(20))
         #expect(sight.lost(after: at(21)) == [.blind(from: at(21), defers: true)])
     }
 
@@ -92,7 +92,7 @@ import Testing
                 case 0: sight.lost(after: at(now))
                 case 1: sight.dimmed(after: at(now))
                 case 2: sight.restored(at: at(now))
-                case 3: sight.answered(hasBars: random.next() % 2 == 0, from: from ?? at(0))
+                case 3: sight.answered(hasBars: random.next() % 2 == 0, from: from ?? at(0), to: at(now))
                 default: sight.fire(at: at(now))
                 }
             for action in actions {
