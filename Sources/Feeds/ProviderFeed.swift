@@ -3,21 +3,10 @@ package import MarketData
 package import Network
 package import Primitives
 
-/// What a feed tells the process around it, beside what goes to the engine.
-package enum FeedEvent: Sendable {
-    /// A pair brings nothing: the provider didn't acknowledge it, or refused it.
-    case refused(pair: String, cause: String)
-    /// A person should look; said once.
-    case alert(String)
-    /// Events between these exchange times are missing.
-    case gap(after: Instant, before: Instant?)
-}
-
-/// How a feed is connected.
+/// How a market's feed is connected.
 package struct ProviderFeedOptions: Sendable {
     package var client: WebSocketClientOptions
     package var key: PolygonKey
-    package var subscriptions: Set<PolygonSubscription>
     package var limits: PolygonConnection.Limits
     /// Whether receive times are the wall clock's; a replayed market has no silence worth an alarm.
     package var watchesSilence: Bool
@@ -25,13 +14,11 @@ package struct ProviderFeedOptions: Sendable {
     package init(
         client: WebSocketClientOptions,
         key: PolygonKey,
-        subscriptions: Set<PolygonSubscription>,
         limits: PolygonConnection.Limits = .init(),
         watchesSilence: Bool = true
     ) {
         self.client = client
         self.key = key
-        self.subscriptions = subscriptions
         self.limits = limits
         self.watchesSilence = watchesSilence
     }
@@ -41,24 +28,21 @@ package struct ProviderFeedOptions: Sendable {
 ///
 /// Frames go to the sink as they come; what the provider says about the connection goes to the machine, whose actions are
 /// carried out in order. Feed loop thread only.
-package final class ProviderFeed: WebSocketClientHandler {
-    private let loop: EventLoop
-    private let source: FeedSource
+package final class ProviderFeed: MarketFeed {
+    package let source: FeedSource
+    private let socket: FeedSocket
     private let sink: any EventSink
     private let clock: () -> Instant
     private let told: (FeedEvent) -> Void
     private let options: ProviderFeedOptions
     private var machine: PolygonConnection
-    private var client: WebSocketClient?
-    private var attempt = 0
-    private var timer: TimerHandle?
     private var random = SystemRandomNumberGenerator()
     private var sessions = SessionClock(SessionCalendar())
 
     /// - Parameters:
     ///   - loop: the feed thread; everything happens on it.
-    ///   - source: what the frames are recorded as.
-    ///   - options: host, key, subscriptions, deadlines.
+    ///   - source: the market, which the frames are recorded as.
+    ///   - options: host, key, deadlines.
     ///   - sink: takes the frames.
     ///   - clock: the wall clock, for receive times and deadlines.
     ///   - told: hears what isn't the engine's.
@@ -70,39 +54,44 @@ package final class ProviderFeed: WebSocketClientHandler {
         clock: @escaping () -> Instant,
         told: @escaping (FeedEvent) -> Void
     ) {
-        self.loop = loop
+        socket = FeedSocket(loop: loop, clock: clock)
         self.source = source
         self.options = options
         self.sink = sink
         self.clock = clock
         self.told = told
         machine = PolygonConnection(key: options.key, limits: options.limits)
+        socket.listen(
+            FeedSocket.Events(
+                connected: { [unowned self] in perform(machine.connected(attempt: $0, now: self.clock())) },
+                text: { [unowned self] in received($0, attempt: $1) },
+                gone: { [unowned self] attempt, _, _, words in
+                    perform(machine.closed(attempt: attempt, words: words, now: self.clock(), random: random.next()))
+                },
+                timer: { [unowned self] in timerFired() }
+            )
+        )
     }
 
-    /// Where the connection is.
-    package var phase: PolygonConnection.Phase { machine.phase }
+    package var phaseName: String { machine.phase.rawValue }
+    package var isLive: Bool { machine.phase == .live }
+    package var counters: FeedCounters { socket.counters }
 
-    package func start() {
-        let now = clock()
-        perform(machine.subscriptionsChanged(to: options.subscriptions, now: now))
-        perform(machine.started(now: now))
-    }
+    package func start() { perform(machine.started(now: clock())) }
 
-    /// Ends for good, with a close frame so that the provider frees the slot.
     package func stop() {
         perform(machine.stopped(now: clock()))
-        timer?.cancel()
+        socket.end()
+    }
+
+    package func want(_ selection: UniverseSelection) {
+        let pairs = MarketSubscriptions.of(source, selection)
+        perform(machine.subscriptionsChanged(to: pairs, now: clock()))
     }
 
     // MARK: Socket
 
-    package func connected(_ client: WebSocketClient) {
-        guard client === self.client else { return }
-        perform(machine.connected(attempt: attempt, now: clock()))
-    }
-
-    package func text(_ message: UnsafeRawBufferPointer, on client: WebSocketClient) {
-        guard client === self.client else { return }
+    private func received(_ message: UnsafeRawBufferPointer, attempt: Int) {
         let now = clock()
         let outcome = sink.receive(frame: message, from: source, at: now)
         if let first = outcome.firstTime, let last = outcome.lastTime {
@@ -117,25 +106,10 @@ package final class ProviderFeed: WebSocketClientHandler {
         }
     }
 
-    package func binary(_ message: UnsafeRawBufferPointer, on client: WebSocketClient) {
-        // The provider documents text frames only; a binary one still shows that it lives.
-        guard client === self.client else { return }
-        machine.received(attempt: attempt, now: clock())
-    }
-
-    package func closed(_ client: WebSocketClient, code: UInt16, reason: String) {
-        guard client === self.client else { return }
-        gone(reason.isEmpty ? "closed with \(code)" : "closed with \(code): \(reason)")
-    }
-
-    package func failed(_ client: WebSocketClient, _ description: String) {
-        guard client === self.client else { return }
-        gone(description)
-    }
-
-    private func gone(_ words: String) {
-        client = nil
-        perform(machine.closed(attempt: attempt, words: words, now: clock(), random: random.next()))
+    private func timerFired() {
+        let now = clock()
+        let isRegular = options.watchesSilence && sessions.session(at: now) == .rth
+        perform(machine.timerFired(now: now, isRegular: isRegular, random: random.next()))
     }
 
     // MARK: Actions
@@ -143,43 +117,52 @@ package final class ProviderFeed: WebSocketClientHandler {
     private func perform(_ actions: [PolygonConnection.Action]) {
         for action in actions {
             switch action {
-            case .connect(let number): connect(number)
+            case .connect(let number): socket.connect(number, options.client)
             case .send(let frame):
-                if client?.send(frame.text) == .closed { told(.alert("a frame to the provider was not taken")) }
+                if !socket.send(frame.text) { tell(.alert("a frame to the provider was not taken")) }
             case .ping:
                 // The client pings by itself and cuts a connection that doesn't answer: that it's still there is the pong.
-                if client?.isConnected == true { machine.received(attempt: attempt, now: clock()) }
-            case .close(let code):
-                client?.close(code: code)
-                client = nil
+                if socket.isConnected { machine.received(attempt: machine.attempt, now: clock()) }
+            case .close(let code): socket.close(code)
             case .report(let state, let cause): sink.feedChanged(source, to: state, cause: cause, at: clock())
-            case .refused(let pair, let cause): told(.refused(pair: pair.description, cause: cause))
-            case .gapOpened(let after): told(.gap(after: after, before: nil))
-            case .gapClosed(let after, let before): told(.gap(after: after, before: before))
-            case .alert(let words): told(.alert(words))
+            case .refused(let pair, let cause): tell(.refused(pair: pair.description, cause: cause))
+            case .gapOpened(let after): tell(.gap(after: after, before: nil))
+            case .gapClosed(let after, let before): tell(.gap(after: after, before: before))
+            case .alert(let words): tell(.alert(words))
             }
         }
-        arm()
+        socket.arm(machine.deadline)
     }
 
-    private func connect(_ number: Int) {
-        attempt = number
-        let client = WebSocketClient(loop: loop, options: options.client, handler: self)
-        self.client = client
-        client.connect()
+    private func tell(_ event: FeedEvent) {
+        switch event {
+        case .alert: socket.alerted()
+        case .refused: socket.refused()
+        case .gap, .unserved: break
+        }
+        told(event)
     }
+}
 
-    /// One timer, for the machine's deadline.
-    private func arm() {
-        timer?.cancel()
-        guard machine.deadline != .distantFuture else { return }
-        let delay = max(1_000_000, machine.deadline.nanos(since: clock()))
-        timer = loop.schedule(after: delay) { [weak self] in self?.timerFired() }
-    }
-
-    private func timerFired() {
-        let now = clock()
-        let isRegular = options.watchesSilence && sessions.session(at: now) == .rth
-        perform(machine.timerFired(now: now, isRegular: isRegular, random: random.next()))
+/// What to subscribe to on a market for what was selected.
+package enum MarketSubscriptions {
+    package static func of(_ market: FeedSource, _ selection: UniverseSelection) -> Set<PolygonSubscription> {
+        var found: Set<PolygonSubscription> = []
+        func add(_ symbols: Set<String>, _ channels: [PolygonChannel]) {
+            for symbol in symbols {
+                for channel in channels {
+                    if let subscription = PolygonSubscription(channel, symbol) { found.insert(subscription) }
+                }
+            }
+        }
+        switch market {
+        case .stocks: add(selection.equities, [.minuteBar, .trade, .quote, .priceBands])
+        case .options:
+            add(selection.contracts, [.minuteBar, .trade])
+            add(selection.quotedContracts, [.quote])
+        case .indices: add(selection.indices, [.indexValue, .minuteBar])
+        case .flow, .bridge: break
+        }
+        return found
     }
 }
