@@ -6,6 +6,9 @@
 
 #include <fcntl.h>
 #include <libwebsockets.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <uv.h>
