@@ -9,8 +9,8 @@ final class ClientSocket: ClientTransportOwner {
         case resolving
         /// Trying `addresses[next - 1]`: route and TLS.
         case connecting
-        /// The request is out.
-        case shaking(WebSocketHandshake)
+        /// The request is out, `handshake` reads the answer.
+        case shaking
         case open
         /// Our close frame is out; what still comes is thrown away but for the peer's.
         case closing(since: Int64)
@@ -37,7 +37,9 @@ final class ClientSocket: ClientTransportOwner {
     private var addressDeadline: TimerHandle?
     private var started: Int64 = 0
     private var transport: ClientTransport?
-    private var reader: WebSocketFrameReader
+    private var handshake: WebSocketHandshake?
+    /// nil while a read goes through it.
+    private var reader: WebSocketFrameReader?
     private var random = SystemRandomNumberGenerator()
     private var lastBytes: Int64 = 0
     private var lastPing: Int64 = 0
@@ -93,7 +95,7 @@ final class ClientSocket: ClientTransportOwner {
 
     private func timeIsUp() {
         var words = failure.words
-        if case .shaking(var handshake) = phase { words = handshake.ended() }
+        if let refusal = handshake?.ended() { words = refusal }
         fail("no connection after \(client.options.connectNanosMax / 1_000_000) ms; \(words)")
     }
 
@@ -104,6 +106,8 @@ final class ClientSocket: ClientTransportOwner {
         guard isConnecting else { return }
         guard next < addresses.count, !hub.isClosed else { return fail(failure.words) }
         phase = .connecting
+        handshake = nil
+        refusedAt = 0
         next += 1
         limitAddress()
         let options = client.options
@@ -141,36 +145,36 @@ final class ClientSocket: ClientTransportOwner {
         let handshake = WebSocketHandshake(client.options, key: key)
         do {
             let request = try handshake.request()
-            phase = .shaking(handshake)
+            self.handshake = handshake
+            phase = .shaking
             if transport?.write({ $0 += request }) == .closed { failed(.route, "the request was not taken") }
         } catch {
             fail(error.cause)
         }
     }
 
-    private func shake(_ handshake: WebSocketHandshake, _ bytes: UnsafeRawBufferPointer) {
-        var handshake = handshake
-        let outcome = handshake.received(bytes)
-        phase = .shaking(handshake)
-        switch outcome {
+    private func shake(_ bytes: UnsafeRawBufferPointer) {
+        switch handshake?.received(bytes) {
+        case nil: return
         case .incomplete:
-            if handshake.isRefused, refusedAt == 0 { refusedAt = SystemClock.monotonicNanos() }
+            if handshake?.isRefused == true, refusedAt == 0 { refusedAt = SystemClock.monotonicNanos() }
         case .refused(let words):
             failed(.handshake, words)
             tryNext()
         case .accepted(let consumed):
-            opened(handshake.subprotocol)
+            opened()
             if consumed < bytes.count { read(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
         }
     }
 
-    private func opened(_ subprotocol: String?) {
+    private func opened() {
         deadline?.cancel()
         addressDeadline?.cancel()
         phase = .open
         lastBytes = SystemClock.monotonicNanos()
         lastPing = lastBytes
-        client.subprotocol = subprotocol
+        client.subprotocol = handshake?.subprotocol
+        handshake = nil
         client.handler.connected(client)
     }
 
@@ -178,7 +182,7 @@ final class ClientSocket: ClientTransportOwner {
 
     func transportReceived(_ bytes: UnsafeRawBufferPointer) {
         switch phase {
-        case .shaking(let handshake): shake(handshake, bytes)
+        case .shaking: shake(bytes)
         case .open, .closing:
             lastBytes = SystemClock.monotonicNanos()
             read(bytes)
@@ -189,28 +193,24 @@ final class ClientSocket: ClientTransportOwner {
     private func read(_ bytes: UnsafeRawBufferPointer) {
         client.tally.reads += 1
         client.tally.bytes += bytes.count
+        // Out of the object for the loop, as every access to what is in it would be checked for exclusiveness.
+        guard var reader = reader.take() else { return }
         var rest = bytes
         while let item = reader.next(&rest) {
             switch item {
-            case .text(let message): deliver(message, isText: true)
-            case .binary(let message): deliver(message, isText: false)
+            case .text(let message):
+                // After our close what still comes is thrown away.
+                if case .open = phase { client.handler.text(message, on: client) }
+            case .binary(let message):
+                if case .open = phase { client.handler.binary(message, on: client) }
             case .ping(let payload): answer(payload)
             case .pong: client.tally.pongs += 1
             case .close(let code, let reason): peerCloses(code, String.clean(reason))
             case .failed(let fault): broken(fault)
             }
         }
-    }
-
-    private func deliver(_ message: UnsafeRawBufferPointer, isText: Bool) {
-        // After our close what still comes is thrown away.
-        guard case .open = phase else { return }
-        client.tally.messages += 1
-        if isText {
-            client.handler.text(message, on: client)
-        } else {
-            client.handler.binary(message, on: client)
-        }
+        client.tally.messages += reader.takeCount()
+        self.reader = consume reader
     }
 
     private func answer(_ payload: UnsafeRawBufferPointer) {
@@ -281,8 +281,8 @@ final class ClientSocket: ClientTransportOwner {
         case .connecting:
             failed(.route, cause.map(named) ?? named("closed by the peer"))
             tryNext()
-        case .shaking(var handshake):
-            failed(.handshake, cause ?? handshake.ended())
+        case .shaking:
+            failed(.handshake, cause ?? handshake?.ended() ?? "")
             tryNext()
         case .open: ended(WebSocketCloseCode.lost, "connection lost: \(cause ?? "ended without a close frame")")
         case .closing: ended(ours.code, ours.reason)
@@ -301,9 +301,9 @@ final class ClientSocket: ClientTransportOwner {
             guard now > since + client.options.closeNanosMax else { return }
             dropTransport()
             ended(ours.code, ours.reason)
-        case .shaking(var handshake):
-            guard handshake.isRefused, now > refusedAt + Self.refusalNanosMax else { return }
-            failed(.handshake, handshake.ended())
+        case .shaking:
+            guard refusedAt > 0, now > refusedAt + Self.refusalNanosMax else { return }
+            failed(.handshake, handshake?.ended() ?? "")
             tryNext()
         case .resolving, .connecting, .over: return
         }

@@ -113,7 +113,7 @@ package struct WebSocketClientCounters: Sendable, Equatable {
     package var reads = 0
     /// Bytes behind the handshake, frames' headers and all.
     package var bytes = 0
-    /// Messages told.
+    /// Whole messages; what is being told is added at the end of its read.
     package var messages = 0
     package var pings = 0
     package var pongs = 0

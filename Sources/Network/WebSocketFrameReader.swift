@@ -60,6 +60,7 @@ struct WebSocketFrameReader: ~Copyable {
     private var cut: ByteStore
     /// A message that doesn't lie whole in one input.
     private var message: ByteStore
+    private var messages = 0
     /// Whether `message` was lent by the last call.
     private var isLent = false
 
@@ -67,6 +68,12 @@ struct WebSocketFrameReader: ~Copyable {
         self.limit = limit
         cut = ByteStore(keptMax: 128)
         message = ByteStore(keptMax: 262_144)
+    }
+
+    /// Messages given since the last call.
+    mutating func takeCount() -> Int {
+        defer { messages = 0 }
+        return messages
     }
 
     /// Bytes of memory that it holds for messages in parts.
@@ -179,6 +186,7 @@ struct WebSocketFrameReader: ~Copyable {
         guard frame.length <= limit - message.count else { return fail(.tooBig(limit: limit)) }
         if frame.isFinal, fragmented == 0, input.count >= frame.length {
             let payload = Self.take(frame.length, &input)
+            messages &+= 1
             guard frame.opcode == Self.text else { return .binary(payload) }
             guard UTF8Check.isValid(payload) else { return fail(.badText) }
             return .text(payload)
@@ -223,6 +231,7 @@ struct WebSocketFrameReader: ~Copyable {
         let isText = isText
         fragmented = 0
         isLent = true
+        messages &+= 1
         guard isText else { return .binary(message.bytes) }
         guard check.isWhole else { return fail(.badText) }
         return .text(message.bytes)
