@@ -62,6 +62,7 @@ final class ClientTransport {
     /// Bytes thrown away after everything is said; a peer that sends more is cut.
     private static let lingerBytesMax = 64 << 20
     private var lingerBytes = 0
+    private var hasEndedWriting = false
 
     /// - Parameters:
     ///   - hub: what it shares with the other clients of the loop.
@@ -118,7 +119,10 @@ final class ClientTransport {
         case .connecting: routeReady()
         case .securing: secure()
         case .open, .lingering:
-            if isWritable || tlsWantsWriting { flush() }
+            if isWritable || tlsWantsWriting {
+                flush()
+                endWriting()
+            }
             // TLS may have to read for a write, and the other way round.
             if isReadable || tls != nil { readSome() }
         case .over: return
@@ -296,7 +300,16 @@ final class ClientTransport {
     func linger(until deadline: Int64) {
         guard isOpen else { return cut() }
         phase = .lingering(until: deadline)
+        endWriting()
         updateWatch()
+    }
+
+    /// Tells the peer, once all is out, that nothing more comes: a server that waits for us needn't wait long.
+    private func endWriting() {
+        guard case .lingering = phase, unsentBytes == 0, !hasEndedWriting else { return }
+        hasEndedWriting = true
+        tls?.end()
+        shutdown(descriptor, Int32(SHUT_WR))
     }
 
     func sweep(now: Int64) {
@@ -315,16 +328,18 @@ final class ClientTransport {
         resumption?.cancel()
         watch?.close()
         watch = nil
-        if wasOpen, writeFailure == nil, unsentBytes == 0 { endWriting() }
+        if wasOpen, writeFailure == nil, unsentBytes == 0 { readTheRest() }
         tls = nil
         if descriptor >= 0 { Glibc.close(descriptor) }
         hub.remove(self)
     }
 
     /// Closing a socket with unread bytes makes the kernel reset it, which may overtake the close frame: so reads first.
-    private func endWriting() {
-        tls?.end()
-        shutdown(descriptor, Int32(SHUT_WR))
+    private func readTheRest() {
+        if !hasEndedWriting {
+            tls?.end()
+            shutdown(descriptor, Int32(SHUT_WR))
+        }
         // Not into the shared buffer, from which a message may just be lent.
         withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { buffer in
             for _ in 0..<Self.lastReadsMax {

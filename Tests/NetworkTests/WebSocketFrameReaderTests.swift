@@ -66,7 +66,7 @@ func serverFrame(_ text: String, isLast: Bool = true) -> [UInt8] { serverFrame(A
     /// Messages of every width of the length, fragments with a character cut between them, control frames inside.
     private static let conversation: (bytes: [UInt8], items: [ReadItem]) = {
         let medium = String(repeating: "quote ", count: 30)
-        let long = String(repeating: "µ", count: 40_000)
+        let long = String(repeating: "x", count: 65_540) + "µ"
         let cut = Array("prices: µ".utf8)
         let bytes =
             serverFrame("[]") + serverFrame("") + serverFrame(medium) + serverFrame([1, 2], 2)
@@ -88,7 +88,7 @@ func serverFrame(_ text: String, isLast: Bool = true) -> [UInt8] { serverFrame(A
     @Test func aCutAtEveryByteChangesNothing() {
         let (bytes, items) = Self.conversation
         // All of the beginning and the end; in the long text one place is like another.
-        let places = Array(0...1_000) + Array((bytes.count - 100)...bytes.count)
+        let places = Array(0...400) + Array((bytes.count - 100)...bytes.count)
         for place in places where readAll([Array(bytes[..<place]), Array(bytes[place...])]) != items {
             Issue.record("cut at \(place)")
         }
