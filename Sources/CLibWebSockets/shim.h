@@ -1,4 +1,4 @@
-// libwebsockets (with TLS by OpenSSL) and libuv, and what Swift can't import from them: macros, variadics and
+// libwebsockets, the OpenSSL that it is built with, and libuv; and what Swift can't import from them: macros, variadics and
 // structures with conditional members become `static inline` functions and constants here.
 //
 // Kept source-compatible with libwebsockets 4.1 (Debian 12) and 4.3 (Debian 13).
@@ -6,6 +6,11 @@
 
 #include <fcntl.h>
 #include <libwebsockets.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <uv.h>
@@ -75,61 +80,6 @@ static inline struct lws_vhost *striketape_server_vhost(struct lws_context *cont
     return lws_create_vhost(context, &info);
 }
 
-/// A virtual host for clients; `ca_file` replaces the system's authorities, NULL keeps them.
-static inline struct lws_vhost *striketape_client_vhost(struct lws_context *context, const char *name,
-                                                        const char *ca_file, const struct lws_protocols *protocols) {
-    struct lws_context_creation_info info;
-    memset(&info, 0, sizeof info);
-    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8;
-    if (ca_file) info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
-    info.port = CONTEXT_PORT_NO_LISTEN;
-    info.vhost_name = name;
-    info.protocols = protocols;
-    info.client_ssl_ca_filepath = ca_file;
-    info.ssl_client_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1;
-    info.retry_and_idle_policy = striketape_no_validity();
-    info.gid = (gid_t)-1;
-    info.uid = (uid_t)-1;
-    return lws_create_vhost(context, &info);
-}
-
-/// Where a client connects to.
-struct striketape_target {
-    struct lws_vhost *vhost;
-    /// A numeric address: the library's own name resolution would block the loop.
-    const char *address;
-    int port;
-    /// The `Host` header, and without its port the name that the certificate must carry.
-    const char *host;
-    const char *path;
-    /// NULL: none offered.
-    const char *subprotocol;
-    const char *local_protocol;
-    bool tls;
-    /// Given back by `lws_get_opaque_user_data`.
-    void *handle;
-};
-
-/// Starts a connection. TLS always verifies chain and host; redirects are not followed.
-static inline struct lws *striketape_connect(struct lws_context *context, const struct striketape_target *t) {
-    struct lws_client_connect_info info;
-    memset(&info, 0, sizeof info);
-    info.context = context;
-    info.vhost = t->vhost;
-    info.address = t->address;
-    info.port = t->port;
-    info.host = t->host;
-    info.path = t->path;
-    info.protocol = t->subprotocol;
-    info.local_protocol_name = t->local_protocol;
-    info.alpn = "http/1.1";
-    info.ietf_version_or_minus_one = -1;
-    info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (t->tls ? LCCSCF_USE_SSL : 0);
-    info.retry_and_idle_policy = striketape_no_validity();
-    info.opaque_user_data = t->handle;
-    return lws_client_connect_via_info(&info);
-}
-
 /// Closes the socket at the next turn, without a close frame.
 static inline void striketape_kill(struct lws *wsi) {
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
@@ -151,16 +101,49 @@ static inline int striketape_accept(int listener) {
     return descriptor;
 }
 
-/// Why the peer's certificate was refused, NULL if it wasn't.
-static inline const char *striketape_certificate_problem(struct lws *wsi) {
-    SSL *ssl = lws_get_ssl(wsi);
-    long result = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
-    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
-}
-
 /// Begins the closing handshake with the code that `lws_close_reason` set.
 static inline void striketape_begin_close(struct lws *wsi) {
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
     // The handshake's own timeout was set outside a callback, see striketape_kill.
     lws_cancel_service(lws_get_context(wsi));
+}
+
+/// What the TLS clients of a loop share: authorities and rules. NULL when `ca_file` has none that can be read.
+///
+/// `ca_file` replaces the system's authorities, NULL keeps them. The library's own context isn't used: each of its set-ups
+/// moves an index that handshakes under way on other threads need.
+static inline SSL_CTX *striketape_tls_context(const char *ca_file) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context) return NULL;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    // The rest of a write may come from other memory, as the output buffer grows.
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // Without it each record costs two system calls, one for its header and one for the rest.
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, 131072);
+    bool is_good = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+                   SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\x08http/1.1", 9) == 0 &&
+                   (ca_file ? SSL_CTX_load_verify_locations(context, ca_file, NULL)
+                            : SSL_CTX_set_default_verify_paths(context)) == 1;
+    if (is_good) return context;
+    SSL_CTX_free(context);
+    return NULL;
+}
+
+/// TLS over a connected socket, towards a name or numeric address that the certificate must carry. NULL when it can't.
+static inline SSL *striketape_tls_connection(SSL_CTX *context, int descriptor, const char *host) {
+    SSL *tls = SSL_new(context);
+    if (!tls) return NULL;
+    SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // An address is no name: neither told to the server nor looked for among the names.
+    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1;
+    bool is_good = (is_address || (SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1)) &&
+                   SSL_set_fd(tls, descriptor) == 1;
+    if (is_good) {
+        SSL_set_connect_state(tls);
+        return tls;
+    }
+    SSL_free(tls);
+    return NULL;
 }

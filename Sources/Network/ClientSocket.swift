@@ -1,49 +1,88 @@
-internal import CLibWebSockets
 internal import Glibc
 internal import Primitives
 
 /// One attempt of a client: name, addresses in turn, handshake, connection; loop thread only.
-final class ClientSocket: SocketHandler {
+///
+/// The hub keeps it alive until it has told its end.
+final class ClientSocket: ClientTransportOwner {
     private enum Phase {
         case resolving
-        /// Trying `addresses[next - 1]`.
+        /// Trying `addresses[next - 1]`: route and TLS.
         case connecting
+        /// The request is out, `handshake` reads the answer.
+        case shaking
         case open
+        /// Our close frame is out; what still comes is thrown away but for the peer's.
+        case closing(since: Int64)
         /// Told its end.
         case over
     }
 
+    /// How far an attempt came: of several addresses the failure nearest to success is told.
+    private enum Stage: Int {
+        case nothing
+        case route
+        case handshake
+    }
+
+    /// Kept alive until the end is told.
     private let client: WebSocketClient
+    private let hub: ClientHub
     private var phase = Phase.resolving
     private var addresses: [String] = []
     private var next = 0
-    private var lastFailure = "no address"
+    private var failure: (stage: Stage, words: String) = (.nothing, "no address")
+    /// For the whole way to the connection, and for one address where there are more.
     private var deadline: TimerHandle?
-    private var context: SocketContext?
-    private var handle: SlotHandle?
-    private var socket: OpaquePointer?
-    private var peer: WebSocketPeer?
-    /// Whether the handler is being told of a message.
-    private(set) var isReceiving = false
+    private var addressDeadline: TimerHandle?
+    private var started: Int64 = 0
+    private var transport: ClientTransport?
+    private var handshake: WebSocketHandshake?
+    /// nil while a read goes through it.
+    private var reader: WebSocketFrameReader?
+    private var random = SystemRandomNumberGenerator()
+    private var lastBytes: Int64 = 0
+    private var lastPing: Int64 = 0
+    /// When the handshake was refused, as the words of a refusal are waited for a moment only.
+    private var refusedAt: Int64 = 0
+    /// What is told at the end: ours, once we close.
+    private var ours: (code: UInt16, reason: String) = (WebSocketCloseCode.none, "")
 
-    init(_ client: WebSocketClient) { self.client = client }
+    /// Bytes that may wait when a pong is added; with more, a ping goes unanswered (RFC 6455, 5.5.3, allows that).
+    private static let pongBacklogMax = 65_536
+    private static let refusalNanosMax: Int64 = 1_000_000_000
+
+    init(_ client: WebSocketClient) {
+        self.client = client
+        hub = ClientHub.of(client.loop)
+        reader = WebSocketFrameReader(limit: client.options.messageBytesMax)
+    }
 
     var isOpen: Bool { if case .open = phase { true } else { false } }
+
+    private var isConnecting: Bool {
+        switch phase {
+        case .resolving, .connecting, .shaking: true
+        case .open, .closing, .over: false
+        }
+    }
 
     // MARK: Towards a connection
 
     func start() {
-        deadline = client.loop.schedule(after: client.options.connectNanosMax) { [self] in
-            fail("no connection after \(client.options.connectNanosMax / 1_000_000) ms; \(lastFailure)")
-        }
-        if let file = client.options.caFile, access(file, R_OK) != 0 {
+        hub.add(self)
+        started = SystemClock.monotonicNanos()
+        deadline = client.loop.schedule(after: client.options.connectNanosMax) { [weak self] in self?.timeIsUp() }
+        do {
             // Told at the next turn: the outcome never comes during `connect`.
-            let cause = "CA file \(file): \(String(cString: strerror(errno)))"
-            client.loop.schedule(after: 0) { [self] in fail(cause) }
+            if client.options.url.isSecure { _ = try hub.context(caFile: client.options.caFile) }
+        } catch {
+            let cause = "certificate authorities, \(error.place): \(error.cause)"
+            client.loop.schedule(after: 0) { [weak self] in self?.fail(cause) }
             return
         }
-        Resolver.resolve(client.options.url.host, on: client.loop) { [self] result in
-            guard case .resolving = phase else { return }
+        Resolver.resolve(client.options.url.host, on: client.loop) { [weak self] result in
+            guard let self, case .resolving = phase else { return }
             switch result {
             case .success(let addresses):
                 self.addresses = addresses
@@ -54,210 +93,277 @@ final class ClientSocket: SocketHandler {
         }
     }
 
-    /// Tries the next address, or tells the last one's failure.
+    private func timeIsUp() {
+        var words = failure.words
+        if let refusal = handshake?.ended() { words = refusal }
+        fail("no connection after \(client.options.connectNanosMax / 1_000_000) ms; \(words)")
+    }
+
+    /// Tries the next address, or tells the failure that counts.
     private func tryNext() {
-        guard case .connecting = phase else { return }
-        guard next < addresses.count else { return fail(lastFailure) }
+        addressDeadline?.cancel()
+        dropTransport()
+        guard isConnecting else { return }
+        guard next < addresses.count, !hub.isClosed else { return fail(failure.words) }
+        phase = .connecting
+        handshake = nil
+        refusedAt = 0
         next += 1
+        limitAddress()
+        let options = client.options
         do {
-            let context = try SocketContext.ofClients(client.loop)
-            self.context = context
-            let host = try context.clientHost(caFile: client.options.caFile)
-            let handle = context.slots.insert(self)
-            self.handle = handle
-            let started = connect(context, host, handle, addresses[next - 1])
-            guard !started else { return }
-            context.slots.remove(handle)
-            self.handle = nil
-            client.loop.schedule(after: 0) { [self] in tryNext() }
+            let context = options.url.isSecure ? try hub.context(caFile: options.caFile) : nil
+            let transport = ClientTransport(hub, security: context.map { ($0, options.url.host) }, owner: self)
+            self.transport = transport
+            guard let problem = transport.connect(addresses[next - 1], port: options.url.port) else { return }
+            failed(.route, "\(addresses[next - 1]): \(problem)")
+            client.loop.schedule(after: 0) { [weak self] in self?.tryNext() }
         } catch {
             fail("\(error)")
         }
     }
 
-    private func connect(
-        _ context: SocketContext,
-        _ host: OpaquePointer,
-        _ handle: SlotHandle,
-        _ address: String
-    ) -> Bool {
-        let url = client.options.url
-        // The library copies the strings during the call.
-        return withCStrings([address, url.hostHeader, url.path, client.options.subprotocol ?? ""]) { strings in
-            ProtocolTable.clientName.withCString { local in
-                var target = striketape_target()
-                target.vhost = host
-                target.address = strings[0]
-                target.port = Int32(url.port)
-                target.host = strings[1]
-                target.path = strings[2]
-                target.subprotocol = client.options.subprotocol == nil ? nil : strings[3]
-                target.local_protocol = local
-                target.tls = url.isSecure
-                target.handle = UnsafeMutableRawPointer(bitPattern: handle.bits)
-                socket = context.connect(&target)
-                return socket != nil
-            }
+    /// An address that doesn't answer must not use up the time of those behind it.
+    private func limitAddress() {
+        let others = addresses.count - next
+        guard others > 0 else { return }
+        let left = client.options.connectNanosMax - (SystemClock.monotonicNanos() - started)
+        let address = addresses[next - 1]
+        addressDeadline = client.loop.schedule(after: max(1_000_000, left / Int64(others + 1))) { [weak self] in
+            self?.failed(.route, "\(address): no answer")
+            self?.tryNext()
         }
     }
 
-    private func withCStrings<Result>(
-        _ texts: [String],
-        _ pointers: [UnsafePointer<CChar>] = [],
-        _ body: ([UnsafePointer<CChar>]) -> Result
-    ) -> Result {
-        guard pointers.count < texts.count else { return body(pointers) }
-        return texts[pointers.count].withCString { withCStrings(texts, pointers + [$0], body) }
+    private func failed(_ stage: Stage, _ words: String) {
+        if stage.rawValue >= failure.stage.rawValue { failure = (stage, words) }
     }
 
-    // MARK: Events
+    func transportOpened() {
+        guard case .connecting = phase else { return }
+        let key = WebSocketKey((random.next(), random.next()))
+        let handshake = WebSocketHandshake(client.options, key: key)
+        do {
+            let request = try handshake.request()
+            self.handshake = handshake
+            phase = .shaking
+            if transport?.write({ $0 += request }) == .closed { failed(.route, "the request was not taken") }
+        } catch {
+            fail(error.cause)
+        }
+    }
 
-    func event(_ reason: lws_callback_reasons, _ socket: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> Int32 {
-        switch reason {
-        case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return addHeaders(socket, bytes)
-        case LWS_CALLBACK_CLIENT_ESTABLISHED: return established(socket)
-        case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-            if let problem = striketape_certificate_problem(socket) {
-                lastFailure = "certificate refused: \(String(cString: problem))"
-            } else {
-                lastFailure = bytes.isEmpty ? "connection refused or lost" : String(decoding: bytes, as: UTF8.self)
-            }
-            giveUpSocket()
+    private func shake(_ bytes: UnsafeRawBufferPointer) {
+        switch handshake?.received(bytes) {
+        case nil: return
+        case .incomplete:
+            if handshake?.isRefused == true, refusedAt == 0 { refusedAt = SystemClock.monotonicNanos() }
+        case .refused(let words):
+            failed(.handshake, words)
             tryNext()
-            return 0
-        case LWS_CALLBACK_CLIENT_RECEIVE: return received(bytes)
-        case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
-            peer?.sawFrame()
-            return 0
-        case LWS_CALLBACK_CLIENT_WRITEABLE:
-            guard let peer else { return 0 }
-            return peer.writable { client.flush(self) }
-        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-            peer?.peerCloses(bytes)
-            return 0
-        case LWS_CALLBACK_CLIENT_CLOSED:
-            closed()
-            return 0
-        default: return 0
+        case .accepted(let consumed):
+            opened()
+            if consumed < bytes.count { read(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
         }
     }
 
-    func destroyed() {
-        if let handle { context?.slots.remove(handle) }
-        socket = nil
-        closed()
-    }
-
-    func sweep(now: Int64) {
-        guard case .open = phase, let peer else { return }
-        if case .fine = peer.sweep(now: now) { return }
-        closed()
-    }
-
-    private func addHeaders(_ socket: OpaquePointer, _ bytes: UnsafeRawBufferPointer) -> Int32 {
-        // `in` points to the write position, `len` is the room.
-        guard let start = bytes.baseAddress else { return 0 }
-        let position = UnsafeMutableRawPointer(mutating: start).assumingMemoryBound(
-            to: UnsafeMutablePointer<UInt8>?.self
-        )
-        guard let from = position.pointee else { return -1 }
-        let end = from + bytes.count
-        for (name, value) in client.options.headers {
-            let failed = name.withCString { name in
-                var value = value
-                return value.withUTF8 {
-                    lws_add_http_header_by_name(
-                        socket,
-                        "\(String(cString: name)):",
-                        $0.baseAddress,
-                        Int32($0.count),
-                        position,
-                        end
-                    )
-                }
-            }
-            if failed != 0 { return -1 }
-        }
-        return 0
-    }
-
-    private func established(_ socket: OpaquePointer) -> Int32 {
-        guard case .connecting = phase, let context else { return -1 }
+    private func opened() {
         deadline?.cancel()
-        deadline = nil
-        let peer = WebSocketPeer(
-            socket: socket,
-            output: context.output,
-            limits: WebSocketLimits(client: client.options)
-        )
-        self.peer = peer
-        peer.opened()
+        addressDeadline?.cancel()
         phase = .open
+        lastBytes = SystemClock.monotonicNanos()
+        lastPing = lastBytes
+        client.subprotocol = handshake?.subprotocol
+        handshake = nil
         client.handler.connected(client)
-        return 0
     }
 
-    private func received(_ bytes: UnsafeRawBufferPointer) -> Int32 {
-        guard let peer else { return -1 }
-        isReceiving = true
-        defer { isReceiving = false }
-        return peer.received(bytes) { message, isText in
-            if isText {
-                client.handler.text(message, on: client)
-            } else {
-                client.handler.binary(message, on: client)
-            }
-        } tooBig: {
+    // MARK: Reading
+
+    func transportReceived(_ bytes: UnsafeRawBufferPointer) {
+        switch phase {
+        case .shaking: shake(bytes)
+        case .open, .closing:
+            lastBytes = SystemClock.monotonicNanos()
+            read(bytes)
+        case .resolving, .connecting, .over: return
         }
+    }
+
+    private func read(_ bytes: UnsafeRawBufferPointer) {
+        client.tally.reads += 1
+        client.tally.bytes += bytes.count
+        // Out of the object for the loop, as every access to what is in it would be checked for exclusiveness.
+        guard var reader = reader.take() else { return }
+        var rest = bytes
+        while let item = reader.next(&rest) {
+            switch item {
+            case .text(let message):
+                // After our close what still comes is thrown away.
+                if case .open = phase { client.handler.text(message, on: client) }
+            case .binary(let message):
+                if case .open = phase { client.handler.binary(message, on: client) }
+            case .ping(let payload): answer(payload)
+            case .pong: client.tally.pongs += 1
+            case .close(let code, let reason): peerCloses(code, String.clean(reason))
+            case .failed(let fault): broken(fault)
+            }
+        }
+        client.tally.messages += reader.takeCount()
+        self.reader = consume reader
+    }
+
+    private func answer(_ payload: UnsafeRawBufferPointer) {
+        client.tally.pings += 1
+        guard case .open = phase, let transport else { return }
+        guard transport.unsentBytes <= Self.pongBacklogMax else {
+            client.tally.unansweredPings += 1
+            return
+        }
+        _ = write(.pong, payload)
+    }
+
+    private func peerCloses(_ code: UInt16, _ reason: String) {
+        switch phase {
+        case .closing: ended(ours.code, ours.reason)
+        case .open:
+            sendClose(code, "")
+            ended(code, reason)
+        case .resolving, .connecting, .shaking, .over: return
+        }
+    }
+
+    /// The peer broke the protocol or a limit: the stream can't be read any further.
+    private func broken(_ fault: WebSocketFault) {
+        switch phase {
+        case .closing: ended(ours.code, ours.reason)
+        case .open:
+            sendClose(fault.code, fault.words)
+            ended(fault.code, fault.words)
+        case .resolving, .connecting, .shaking, .over: return
+        }
+    }
+
+    // MARK: Writing
+
+    /// Bytes that wait for the kernel.
+    var unsentBytes: Int { transport?.unsentBytes ?? 0 }
+
+    func write(_ opcode: WebSocketFrameWriter.Opcode, _ bytes: UnsafeRawBufferPointer) -> WriteResult {
+        guard let transport else { return .closed }
+        let mask = UInt32(truncatingIfNeeded: random.next())
+        return transport.write { WebSocketFrameWriter.append(opcode, bytes, mask: mask, to: &$0) }
+    }
+
+    private func sendClose(_ code: UInt16, _ reason: String) {
+        let mask = UInt32(truncatingIfNeeded: random.next())
+        _ = transport?.write { WebSocketFrameWriter.appendClose(code, reason, mask: mask, to: &$0) }
     }
 
     // MARK: Ends
 
-    func requestWritable() { peer?.requestWritable() }
-
-    func write(_ bytes: UnsafeRawBufferPointer, _ isText: Bool) -> WriteResult {
-        guard let peer else { return .closed }
-        return peer.write(count: bytes.count, isText ? LWS_WRITE_TEXT : LWS_WRITE_BINARY) { $0.copyMemory(from: bytes) }
-    }
-
+    /// Sends a close frame at once, behind what waits, or gives the attempt up.
     func close(code: UInt16, reason: String) {
         switch phase {
-        case .resolving, .connecting: client.loop.schedule(after: 0) { [self] in fail("given up") }
-        case .open: peer?.close(code: code, reason: reason)
+        case .resolving, .connecting, .shaking:
+            client.loop.schedule(after: 0) { [weak self] in self?.fail("given up") }
+        case .open:
+            ours = (code, reason)
+            sendClose(code, reason)
+            phase = .closing(since: SystemClock.monotonicNanos())
+        case .closing, .over: return
+        }
+    }
+
+    func transportEnded(_ cause: String?) {
+        switch phase {
+        case .resolving, .over: return
+        case .connecting:
+            failed(.route, cause.map(named) ?? named("closed by the peer"))
+            tryNext()
+        case .shaking:
+            failed(.handshake, cause ?? handshake?.ended() ?? "")
+            tryNext()
+        case .open: ended(WebSocketCloseCode.lost, "connection lost: \(cause ?? "ended without a close frame")")
+        case .closing: ended(ours.code, ours.reason)
+        }
+    }
+
+    /// With the address, but for what is about the peer's certificate: that is the same on all.
+    private func named(_ cause: String) -> String {
+        cause.hasPrefix("certificate") || next == 0 ? cause : "\(addresses[next - 1]): \(cause)"
+    }
+
+    func sweep(now: Int64) {
+        switch phase {
+        case .open: sweepOpen(now)
+        case .closing(let since):
+            guard now > since + client.options.closeNanosMax else { return }
+            dropTransport()
+            ended(ours.code, ours.reason)
+        case .shaking:
+            guard refusedAt > 0, now > refusedAt + Self.refusalNanosMax else { return }
+            failed(.handshake, handshake?.ended() ?? "")
+            tryNext()
+        case .resolving, .connecting, .over: return
+        }
+    }
+
+    private func sweepOpen(_ now: Int64) {
+        let options = client.options
+        if now > lastBytes + options.pingEveryNanos + options.silenceNanosMax {
+            dropTransport()
+            return ended(WebSocketCloseCode.lost, "no frame for \((now - lastBytes) / 1_000_000) ms")
+        }
+        // A peer that doesn't read gets no ping; its silence ends it all the same.
+        guard now > lastPing + options.pingEveryNanos, unsentBytes == 0 else { return }
+        lastPing = now
+        _ = write(.ping, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// The loop stops: nothing is waited for any more.
+    func loopEnds() {
+        switch phase {
+        case .resolving, .connecting, .shaking: fail("the loop ended")
+        case .open:
+            sendClose(1001, "")
+            ended(WebSocketCloseCode.lost, "the loop ended")
+        case .closing: ended(ours.code, ours.reason)
         case .over: return
         }
     }
 
     /// Tells that there is no connection, once.
-    private func fail(_ description: String) {
-        switch phase {
-        case .resolving, .connecting: break
-        case .open, .over: return
-        }
-        phase = .over
-        deadline?.cancel()
-        deadline = nil
-        let open = socket
-        giveUpSocket()
-        if let open { striketape_kill(open) }
+    private func fail(_ words: String) {
+        guard isConnecting else { return }
+        over()
+        dropTransport()
         client.ended(self)
-        client.handler.failed(client, description)
+        client.handler.failed(client, words)
     }
 
-    /// Tells that the connection is over, once.
-    private func closed() {
-        guard case .open = phase, let peer else { return }
-        phase = .over
-        let (code, reason) = peer.closeOutcome
-        peer.ended()
+    /// Tells that the connection is over, once; what was said last still goes out.
+    private func ended(_ code: UInt16, _ reason: String) {
+        switch phase {
+        case .open, .closing: break
+        case .resolving, .connecting, .shaking, .over: return
+        }
+        over()
+        transport?.linger(until: SystemClock.monotonicNanos() + client.options.closeNanosMax)
+        transport = nil
         client.ended(self)
         client.handler.closed(client, code: code, reason: reason)
     }
 
-    /// Unties the present socket: what it still says finds nobody.
-    private func giveUpSocket() {
-        if let handle { context?.slots.remove(handle) }
-        handle = nil
-        socket = nil
+    private func over() {
+        phase = .over
+        deadline?.cancel()
+        addressDeadline?.cancel()
+        hub.remove(self)
+    }
+
+    private func dropTransport() {
+        transport?.cut()
+        transport = nil
     }
 }

@@ -55,6 +55,8 @@ package final class DescriptorWatch {
 
     fileprivate func ready(status: Int32, events: Int32) {
         let failed = status < 0
+        // libuv has stopped a watch that it tells an error of: the next `wait` must start it again.
+        if failed { self.events = 0 }
         onReady(
             failed || events & Int32(UV_READABLE.rawValue) != 0,
             failed || events & Int32(UV_WRITABLE.rawValue) != 0

@@ -32,8 +32,8 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
     private var timeIsUp = false
     private var finishers: [() -> Void] = []
     var timers: [ObjectIdentifier: TimerHandle] = [:]
-    /// The libwebsockets context of the clients of this loop, made by the first; servers have their own.
-    var clientContext: SocketContext?
+    /// What the clients of this loop share, made by the first.
+    var clientHub: ClientHub?
 
     /// Makes the loop; no thread yet.
     ///
@@ -196,7 +196,7 @@ package final class EventLoop: SerialExecutor, @unchecked Sendable {
         // Some handle left after the time was up still points into what a finisher would free.
         if !timeIsUp { while let finisher = finishers.popLast() { finisher() } }
         finishers.removeAll()
-        clientContext = nil
+        clientHub = nil
         queue.withLock { $0.end(unclosed: timeIsUp) }
         // The last jobs: posted between the end of the last turn and the end of the queue.
         runWaitingJobs()

@@ -122,13 +122,16 @@ extension ServerSocket {
     }
 
     func parseRequest() -> HTTPRequest? {
-        guard let (method, path) = methodAndPath() else { return nil }
+        guard let (method, path) = methodAndPath(), !path.utf8.contains(0) else { return nil }
         var request = HTTPRequest(method: method, path: path)
         request.arguments = arguments()
         for name in HTTPRequest.Header.allCases {
             guard let value = value(of: name) else { continue }
             request.headers[name] = value
         }
+        // Nobody means a NUL, and whatever is C behind us would end there.
+        let texts = request.arguments.flatMap { [$0.name, $0.value] } + request.headers.values
+        guard texts.allSatisfy({ !$0.utf8.contains(0) }) else { return nil }
         request.isSecure = lws_is_ssl(socket) != 0
         request.peer = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
             guard let start = buffer.baseAddress, lws_get_peer_simple(socket, start, buffer.count) != nil else {
@@ -194,8 +197,11 @@ extension ServerSocket {
 
     private func copied(_ copy: (UnsafeMutablePointer<CChar>, Int32) -> Int32) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.headerBytesMax) { buffer in
-            guard let start = buffer.baseAddress, copy(start, Int32(buffer.count)) > 0 else { return nil }
-            return String(cString: start)
+            guard let start = buffer.baseAddress else { return nil }
+            let count = Int(copy(start, Int32(buffer.count)))
+            guard count > 0, count <= buffer.count else { return nil }
+            // By its length: the library decodes %00 in paths, where a C string would end.
+            return String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
         }
     }
 }

@@ -11,18 +11,16 @@ protocol SocketHandler: AnyObject {
     func destroyed()
 }
 
-/// A libwebsockets context on a loop: slots, virtual hosts, and the way down at the end.
+/// A libwebsockets context on a loop: slots, virtual host, and the way down at the end.
 ///
-/// Loop thread only. The clients of a loop share one; each server has its own, as the library would mix up the virtual hosts of one
-/// context by the `Host` header. Freed when the loop ends.
+/// Loop thread only. Each server has its own, as the library would mix up the virtual hosts of one context by the `Host`
+/// header. Freed when the loop ends.
 final class SocketContext {
     private unowned let loop: EventLoop
     private let context: OpaquePointer
     var slots = SlotTable<any SocketHandler>()
     /// Gives a freshly accepted socket its slot.
     private var accepting: ((OpaquePointer) -> Int32)?
-    /// Client virtual hosts by CA file; "" for the system's authorities.
-    private var clientHosts: [String: OpaquePointer] = [:]
     let output = OutputBuffer()
     /// What the library keeps pointers to until its context is gone.
     private var protocolTables: [ProtocolTable] = []
@@ -64,14 +62,6 @@ final class SocketContext {
             me.release()
             protocolTables.removeAll()
         }
-    }
-
-    /// The context of the clients of `loop`.
-    static func ofClients(_ loop: EventLoop) throws(NetworkError) -> SocketContext {
-        if let context = loop.clientContext { return context }
-        let context = try SocketContext(loop)
-        loop.clientContext = context
-        return context
     }
 
     /// Holds the way back from C; weak, as the loop's closers own the context.
@@ -128,36 +118,10 @@ final class SocketContext {
 
     /// A socket without a slot announced itself.
     func accepted(_ socket: OpaquePointer) -> Int32 { accepting?(socket) ?? -1 }
-
-    // MARK: Clients
-
-    func clientHost(caFile: String?) throws(NetworkError) -> OpaquePointer {
-        let key = caFile ?? ""
-        if let host = clientHosts[key] { return host }
-        let table = ProtocolTable(names: [ProtocolTable.clientName], receiveBytes: 65_536)
-        protocolTables.append(table)
-        let name = table.keep("client \(clientHosts.count)")
-        guard let host = striketape_client_vhost(context, name, caFile.map { table.keep($0) }, table.pointer) else {
-            throw NetworkError(.badTLSFile, place: key, cause: "libwebsockets made no virtual host for clients")
-        }
-        clientHosts[key] = host
-        return host
-    }
-
-    /// Starts a connection; nil when the library refuses at once.
-    func connect(_ target: inout striketape_target) -> OpaquePointer? {
-        let socket = striketape_connect(context, &target)
-        // Timeouts that are set outside a callback are seen only after some event.
-        lws_cancel_service(context)
-        return socket
-    }
 }
 
 /// The array of protocols that a virtual host points to, and the C strings beside it.
 final class ProtocolTable {
-    /// The local name of the client's protocol; it is never sent.
-    static let clientName = "client"
-
     let pointer: UnsafeMutablePointer<lws_protocols>
     private var strings: [UnsafeMutablePointer<CChar>] = []
 

@@ -1,7 +1,3 @@
-internal import CLibWebSockets
-internal import Glibc
-internal import Primitives
-
 /// What a client tells; all calls on the loop thread.
 package protocol WebSocketClientHandler: AnyObject {
     /// The handshake is done.
@@ -10,11 +6,15 @@ package protocol WebSocketClientHandler: AnyObject {
     func text(_ message: UnsafeRawBufferPointer, on client: WebSocketClient)
     /// A whole binary message came; the bytes are only valid during the call.
     func binary(_ message: UnsafeRawBufferPointer, on client: WebSocketClient)
-    /// The connection that was `connected` is gone; `code` is ours, the peer's, or 1006 if there was none.
+    /// The connection that was `connected` is gone; `code` is ours, the peer's as it sent it, 1005 if its close frame had
+    /// none, or 1006 if there was no close frame.
     ///
-    /// The library reports the peer's 1004–1006 and 1012–2999 as 1002.
+    /// The reason is one line without control characters; with 1006 it names what the system or TLS said.
     func closed(_ client: WebSocketClient, code: UInt16, reason: String)
     /// `connect` didn't lead to a connection: name, route, TLS, handshake or time.
+    ///
+    /// One line without control characters. A server that answers something else than an upgrade is told by its status and
+    /// the beginning of its words, without what of the request was secret.
     func failed(_ client: WebSocketClient, _ description: String)
 }
 
@@ -29,8 +29,9 @@ package final class WebSocketClient: @unchecked Sendable {
     package let options: WebSocketClientOptions
     let handler: any WebSocketClientHandler
     private var attempt: ClientSocket?
-    private var outbox: [(bytes: [UInt8], isText: Bool)] = []
-    private var outboxBytes = 0
+    var tally = WebSocketClientCounters()
+    /// What the server chose of the subprotocols offered, of the last connection.
+    package internal(set) var subprotocol: String?
 
     /// Makes a client that isn't connected yet; loop thread only.
     package init(loop: EventLoop, options: WebSocketClientOptions, handler: any WebSocketClientHandler) {
@@ -57,9 +58,22 @@ package final class WebSocketClient: @unchecked Sendable {
         socket.start()
     }
 
-    /// Sends a text message; while an earlier one waits for the kernel, or a message is being received, it is queued.
+    /// What it has read so far, over all its connections.
+    package var counters: WebSocketClientCounters {
+        loop.preconditionCurrent()
+        return tally
+    }
+
+    /// Bytes of frames that wait for the kernel.
+    package var unsentBytes: Int {
+        loop.preconditionCurrent()
+        return attempt?.unsentBytes ?? 0
+    }
+
+    /// Sends a text message, at once; what the kernel doesn't take is queued.
     ///
-    /// - Returns: `closed` when it isn't connected or the queue is full (`outboxBytesMax`): nothing was taken.
+    /// - Returns: `sent`, `buffered`, or `closed` when it isn't connected or too much waits already (`outboxBytesMax`):
+    ///   nothing was taken then. Never `pending`.
     @discardableResult
     package func send(_ text: String) -> WriteResult {
         var text = text
@@ -71,39 +85,38 @@ package final class WebSocketClient: @unchecked Sendable {
     package func send(_ bytes: UnsafeRawBufferPointer, isText: Bool) -> WriteResult {
         loop.preconditionCurrent()
         guard let attempt, attempt.isOpen else { return .closed }
-        // During a message a pong may be due, which the library sends before it says that the socket is writable.
-        let result = outbox.isEmpty && !attempt.isReceiving ? attempt.write(bytes, isText) : .pending
-        guard result == .pending else { return result }
-        guard outboxBytes + bytes.count <= options.outboxBytesMax else { return .closed }
-        outbox.append((Array(bytes), isText))
-        outboxBytes += bytes.count
-        if attempt.isReceiving { attempt.requestWritable() }
-        return .buffered
+        let waiting = attempt.unsentBytes
+        // With an empty queue a message of any size is taken.
+        guard waiting == 0 || waiting + bytes.count <= options.outboxBytesMax else { return .closed }
+        return attempt.write(isText ? .text : .binary, bytes)
     }
 
-    /// Sends a close frame and ends in `closed`; while connecting it gives up and ends in `failed`; idempotent.
+    /// Sends a close frame at once and ends in `closed`, at the latest after `closeNanosMax`; while connecting it gives up
+    /// and ends in `failed`; idempotent.
+    ///
+    /// - Precondition: a code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999, or 1005 for none.
     package func close(code: UInt16 = 1000, reason: String = "") {
         loop.preconditionCurrent()
         attempt?.close(code: code, reason: reason)
-    }
-
-    // MARK: From the socket
-
-    /// Sends what was queued, as far as the kernel takes it.
-    func flush(_ socket: ClientSocket) {
-        while let next = outbox.first {
-            let result = next.bytes.withUnsafeBytes { socket.write($0, next.isText) }
-            guard result == .sent || result == .buffered else { return }
-            outbox.removeFirst()
-            outboxBytes -= next.bytes.count
-        }
     }
 
     /// The attempt is over.
     func ended(_ socket: ClientSocket) {
         guard attempt === socket else { return }
         attempt = nil
-        outbox.removeAll()
-        outboxBytes = 0
     }
+}
+
+/// What a client has read, for metrics.
+package struct WebSocketClientCounters: Sendable, Equatable {
+    /// Times that bytes came.
+    package var reads = 0
+    /// Bytes behind the handshake, frames' headers and all.
+    package var bytes = 0
+    /// Whole messages; what is being told is added at the end of its read.
+    package var messages = 0
+    package var pings = 0
+    package var pongs = 0
+    /// Pings that got no pong, as too much waited to be sent.
+    package var unansweredPings = 0
 }

@@ -1,7 +1,7 @@
 internal import CLibWebSockets
 internal import Primitives
 
-/// The limits of one WebSocket, either side.
+/// The limits of one WebSocket of a server.
 struct WebSocketLimits {
     var messageBytesMax: Int
     var pingEveryNanos: Int64
@@ -14,16 +14,9 @@ struct WebSocketLimits {
         silenceNanosMax = options.silenceNanosMax
         closeNanosMax = options.closeNanosMax
     }
-
-    init(client options: WebSocketClientOptions) {
-        messageBytesMax = options.messageBytesMax
-        pingEveryNanos = options.pingEveryNanos
-        silenceNanosMax = options.silenceNanosMax
-        closeNanosMax = options.closeNanosMax
-    }
 }
 
-/// What both sides of a WebSocket share: writing, assembling, pings, closing; loop thread only.
+/// A server's end of a WebSocket: writing, assembling, pings, closing; loop thread only.
 ///
 /// The one exception to "write only in the writable callback": a frame is written at once where nothing waits in the
 /// library, as that saves two `epoll_ctl` a frame. What the kernel doesn't take the library copies and sends later, so
@@ -169,7 +162,7 @@ final class WebSocketPeer {
             return
         }
         let code = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
-        peerClose = (code, String(decoding: bytes.dropFirst(2), as: UTF8.self))
+        peerClose = (code, String.clean(bytes.dropFirst(2)))
     }
 
     func close(code: UInt16, reason: String) {
@@ -186,19 +179,9 @@ final class WebSocketPeer {
         guard let socket, let closing, isOpen, lws_partial_buffered(socket) == 0 else { return }
         isOpen = false
         // A control frame has at most 125 bytes, two of them the code.
-        var reason = Array(Self.prefix(closing.reason, utf8Count: 123).utf8)
+        var reason = Array(closing.reason.prefix(utf8Count: 123).utf8)
         lws_close_reason(socket, lws_close_status(UInt32(closing.code)), &reason, reason.count)
         striketape_begin_close(socket)
-    }
-
-    /// As many whole characters as fit.
-    private static func prefix(_ text: String, utf8Count: Int) -> String {
-        var result = ""
-        for character in text {
-            guard result.utf8.count + character.utf8.count <= utf8Count else { break }
-            result.append(character)
-        }
-        return result
     }
 
     /// The socket is gone or given up.

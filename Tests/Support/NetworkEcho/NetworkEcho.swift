@@ -4,7 +4,7 @@ import Primitives
 /// The testee of `ops/autobahn`: an echo server and an echo client built on Network.
 ///
 /// `NetworkEcho server PORT` serves until it is killed; `NetworkEcho client PORT AGENT` walks through all cases of a
-/// fuzzing server and ends.
+/// fuzzing server and ends; `NetworkEcho burst …` measures what a client costs.
 @main
 enum NetworkEcho {
     /// The biggest message of the cases has 16 MiB.
@@ -12,8 +12,14 @@ enum NetworkEcho {
 
     static func main() async throws {
         let arguments = CommandLine.arguments
-        guard arguments.count >= 3, let port = Int(arguments[2]) else { return usage() }
         let loop = EventLoop(name: "echo")
+        if arguments.count >= 2, arguments[1] == "burst" {
+            loop.start()
+            try await Burst.run(loop, arguments.dropFirst(2).compactMap { Int($0) })
+            loop.stop()
+            return loop.join()
+        }
+        guard arguments.count >= 3, let port = Int(arguments[2]) else { return usage() }
         loop.start()
         switch arguments[1] {
         case "server":
@@ -37,7 +43,9 @@ enum NetworkEcho {
         loop.join()
     }
 
-    private static func usage() { print("usage: NetworkEcho server PORT | NetworkEcho client PORT AGENT") }
+    private static func usage() {
+        print("usage: NetworkEcho server PORT | NetworkEcho client PORT AGENT | NetworkEcho burst …")
+    }
 }
 
 /// Sends back each message when the socket says that it is writable.
