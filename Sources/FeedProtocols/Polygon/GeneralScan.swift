@@ -99,7 +99,7 @@ struct GeneralScan {
     }
 
     /// Passes a text, checking its escapes and its UTF-8.
-    private mutating func readText() -> FieldValue? {
+    mutating func readText() -> FieldValue? {
         guard pass(UInt8(ascii: "\"")) else { return nil }
         let start = index
         var kind = FieldValue.Kind.text
