@@ -10,4 +10,6 @@ package protocol InputRecorder: AnyObject {
     func recordClock(n: Ordinal, received: Instant)
     func record(_ command: Command, n: Ordinal, received: Instant)
     func record(feed: String, state: FeedState, cause: String, n: Ordinal, received: Instant)
+    /// A REST answer that the engine was given; `body` is its JSON text, or whatever came instead.
+    func record(rest source: String, url: String, body: [UInt8], n: Ordinal, received: Instant)
 }
