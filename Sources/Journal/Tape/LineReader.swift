@@ -65,6 +65,11 @@ package final class LineReader {
         lineStart = offset
     }
 
+    /// An error about the line last returned.
+    func error(_ code: JournalError.Code, offset: Int64, _ message: String) -> JournalError {
+        JournalError(code, file: path, line: lineNumber, offset: offset, message)
+    }
+
     /// The number of the line last returned; nil where reading began at a place whose number isn't known.
     package var lineNumber: Int64? { isCounted ? lineCount : nil }
 

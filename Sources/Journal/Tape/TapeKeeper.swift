@@ -71,6 +71,8 @@ package final class TapeKeeper: @unchecked Sendable {
         package var failures: Int64 = 0
         /// Bytes of all files when it last looked.
         package var bytes: Int64 = 0
+
+        package init() {}
     }
 
     private struct Wanted {
@@ -94,19 +96,17 @@ package final class TapeKeeper: @unchecked Sendable {
         directory: String,
         level: Int32,
         retention: TapeRetention,
-        neededAfter: Ordinal,
         told: @escaping @Sendable (TapeEvent) -> Void
     ) {
         self.directory = directory
         self.level = level
         self.retention = retention
         self.told = told
-        wanted.withLock { $0.neededAfter = neededAfter }
     }
 
     package var status: Status { wanted.withLock { $0.status } }
 
-    /// A restart reads behind this ordinal: earlier segments may go, if they needn't be kept otherwise.
+    /// A restart reads behind this ordinal: earlier segments may go, if they needn't be kept otherwise; until then none.
     package func needs(after n: Ordinal) {
         wanted.withLock { $0.neededAfter = n }
         ask()

@@ -52,6 +52,8 @@ package final class TapeWriter: @unchecked Sendable {
         package var failures: Int64 = 0
         /// The failure that holds now, nil where all is well.
         package var failure: JournalError?
+
+        package init() {}
     }
 
     /// What was found in the directory.
@@ -132,7 +134,7 @@ package final class TapeWriter: @unchecked Sendable {
     /// - Parameters:
     ///   - directory: made where it isn't there.
     ///   - limits: what may wait, and what is kept.
-    ///   - trusted: lines up to this ordinal needn't be looked at again; a restart needs nothing before it.
+    ///   - trusted: lines up to this ordinal needn't be looked at again.
     ///   - told: hears of files closed and removed, on the keeper's queue.
     /// - Throws: `unreadable`, `unwritable`.
     package init(
@@ -155,7 +157,6 @@ package final class TapeWriter: @unchecked Sendable {
             directory: directory,
             level: limits.level,
             retention: limits.retention,
-            neededAfter: trusted ?? 0,
             told: told
         )
         keeper.opened(opened.segment.number, newest: recovery.lastTime ?? .zero)
