@@ -17,6 +17,10 @@ struct Door: ~Copyable {
     /// Inputs up to here are numbered and routed, but not posted: the cores hold them already (restart).
     var appliedThrough: Ordinal = 0
 
+    /// Frames in a row, up to now, without a single accepted event: they have no ordinal of their own, so that a place on the
+    /// tape is an ordinal and this.
+    private(set) var framesWithoutOrdinal: Int64 = 0
+
     private let clock: EngineClock
     private let servedSymbols: Set<String>?
     private let symbolLimit: Int
@@ -47,7 +51,7 @@ struct Door: ~Copyable {
     }
 
     /// What the decoder counted.
-    var decoderCounters: DecodeCounters { decoder.counters }
+    var decoderFigures: DecoderFigures { decoder.figures }
 
     /// How many symbols were seen, and how many refused because the table was full.
     var symbolCounts: (known: Int, refused: Int) { (symbols.count, symbols.refusedCount) }
@@ -62,14 +66,15 @@ struct Door: ~Copyable {
         n: Ordinal?
     ) -> FrameOutcome {
         decoded.removeAll()
-        decoder.decode(frame, symbols: &symbols, into: &decoded)
+        decoder.decode(frame, of: source, symbols: &symbols, into: &decoded)
         counters.frames += 1
         let stamp = clock == .wall ? received : latestEventTime
         if let line = numbering.advance(to: stamp) { insertClock(line) }
-        if let n { numbering.resume(at: n) }
+        if let n { resume(at: n) }
         let first = numbering.next
         recorder?.record(frame: frame, of: source, n: first, received: numbering.received)
         for index in 0..<decoded.count { accept(decoded[index], of: source) }
+        framesWithoutOrdinal = numbering.next == first ? framesWithoutOrdinal + 1 : 0
         if numbering.next > first { delivered(by: source) }
         return FrameOutcome(
             eventCount: decoded.count,
@@ -99,8 +104,8 @@ struct Door: ~Copyable {
     /// Takes a feed's (or the bus's) new state.
     mutating func feedChanged(_ name: String, to state: FeedState, cause: String, at received: Instant, n: Ordinal?) {
         if let line = numbering.advance(to: clock == .wall ? received : exchangeNow) { insertClock(line) }
-        if let n { numbering.resume(at: n) }
-        let ordinal = numbering.take()
+        if let n { resume(at: n) }
+        let ordinal = take()
         recorder?.record(feed: name, state: state, cause: cause, n: ordinal, received: numbering.received)
         let change = ledger.changed(name, to: state, cause: cause)
         say(ledger.entries(at: numbering.received, n: ordinal))
@@ -123,8 +128,8 @@ struct Door: ~Copyable {
         n: Ordinal?
     ) {
         if let line = numbering.advance(to: clock == .wall ? received : exchangeNow) { insertClock(line) }
-        if let n { numbering.resume(at: n) }
-        let ordinal = numbering.take()
+        if let n { resume(at: n) }
+        let ordinal = take()
         recorder?.record(rest: source, url: url, body: body, n: ordinal, received: numbering.received)
         counters.answers += 1
         switch body.withUnsafeBytes({
@@ -180,8 +185,8 @@ struct Door: ~Copyable {
             return refusal
         }
         if let line = numbering.advance(to: clock == .wall ? received : exchangeNow) { insertClock(line) }
-        if let n { numbering.resume(at: n) }
-        let ordinal = numbering.take()
+        if let n { resume(at: n) }
+        let ordinal = take()
         recorder?.record(command, n: ordinal, received: numbering.received)
         counters.commands += 1
         guard ordinal > appliedThrough else { return nil }
@@ -251,8 +256,19 @@ struct Door: ~Copyable {
 
     // MARK: Clocks, posting, commands
 
+    /// Goes on at an ordinal, never back.
+    mutating func resume(at ordinal: Ordinal) {
+        if ordinal > numbering.next { framesWithoutOrdinal = 0 }
+        numbering.resume(at: ordinal)
+    }
+
+    private mutating func take() -> Ordinal {
+        framesWithoutOrdinal = 0
+        return numbering.take()
+    }
+
     private mutating func insertClock(_ line: Instant) {
-        let n = numbering.take()
+        let n = take()
         counters.clocks += 1
         recorder?.recordClock(n: n, received: line)
         say(ledger.entries(at: line, n: n))
@@ -367,5 +383,54 @@ struct Door: ~Copyable {
             return .failure(refuse("contract", "\(name) isn't a contract of \(text)"))
         }
         return .success((symbol, contract))
+    }
+}
+
+// MARK: Checkpoints
+
+extension Door {
+    /// Appends everything that decides what later inputs become: numbers, symbols, routes, duplicate windows.
+    ///
+    /// Some ten megabytes with a thousand busy symbols: not for every minute.
+    borrowing func save(to writer: inout StateWriter) {
+        writer.write(numbering.next)
+        writer.write(numbering.received.nanos)
+        writer.write(framesWithoutOrdinal)
+        writer.write(counters)
+        writer.write(Int64(symbols.count))
+        for index in 0..<symbols.count { writer.write(symbols.instrument(SymbolID(index: UInt32(index))).symbol) }
+        router.save(to: &writer)
+        windows.save(to: &writer)
+        ledger.save(to: &writer)
+        writer.write(rules.table)
+        decoder.save(to: &writer)
+    }
+
+    /// Takes up a saved state, in a door that has taken no input; the shards get their cores.
+    ///
+    /// - Throws: `StateError`; the door is of no use then.
+    mutating func restore(from reader: inout StateReader) throws(StateError) {
+        precondition(numbering.next == 1 && symbols.count == 0, "a door that has taken inputs can't be restored")
+        let next: Ordinal = try reader.read()
+        let received = Instant(nanos: try reader.read())
+        numbering = Numbering(next: next, received: received, makesClocks: numbering.makesClocks)
+        framesWithoutOrdinal = try reader.read()
+        counters = try reader.read()
+        for index in 0..<max(0, try reader.read(Int64.self)) {
+            guard symbols.intern(try reader.readString())?.index == UInt32(index) else {
+                throw StateError(offset: 0, expected: "a symbol that isn't known yet")
+            }
+        }
+        for introduction in try router.restore(from: &reader, instruments: symbols) {
+            batches[router.shard(of: introduction.core)].introductions.append(introduction)
+        }
+        windows = try DuplicateWindows(restoring: &reader, symbolCount: symbols.count)
+        try ledger.restore(from: &reader)
+        guard let rules = TradeRules(table: try reader.readArray()) else {
+            throw StateError(offset: 0, expected: "a table of trade rules")
+        }
+        self.rules = rules
+        try decoder.restore(from: &reader, symbols: &symbols)
+        guard reader.remaining == 0 else { throw StateError(offset: 0, expected: "the end") }
     }
 }

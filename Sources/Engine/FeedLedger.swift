@@ -15,13 +15,18 @@ package struct FeedLedger: Sendable {
     /// Names at most: the feeds, the bus, and what a foreign tape brings.
     package static let nameLimit = 64
 
-    private struct Feed {
+    private struct Lateness: BitwiseCopyable {
+        var since: Instant
+        var worst: Int64
+    }
+
+    private struct Feed: BitwiseCopyable {
         var lastReceived = Instant.distantPast
         /// Exchange time of the newest event.
         var newest = Instant.distantPast
         var lagNanos: Int64?
         /// The worst lag since the excursion began, and when it began; nil while in time.
-        var late: (since: Instant, worst: Int64)?
+        var late: Lateness?
         var lastLate = Instant.distantPast
         var duplicates: Int64 = 0
         var regressions: Int64 = 0
@@ -106,10 +111,10 @@ package struct FeedLedger: Sendable {
         if lag > lagMaxNanos {
             watched[place].lastLate = received
             if let late = watched[place].late {
-                watched[place].late = (late.since, max(late.worst, lag))
+                watched[place].late?.worst = max(late.worst, lag)
                 return nil
             }
-            watched[place].late = (received, lag)
+            watched[place].late = Lateness(since: received, worst: lag)
             guard states[source.tapeName] != .down else { return nil }
             return (.degraded, "events are \(lag / 1_000_000) ms late")
         }
@@ -177,5 +182,35 @@ package struct FeedLedger: Sendable {
             }
             (watched[place].duplicates, watched[place].regressions, watched[place].oddSince) = (0, 0, nil)
         }
+    }
+
+    // MARK: Checkpoints
+
+    /// Appends everything; an entry waits for no longer than the next clock input, and is then on its way.
+    func save(to writer: inout StateWriter) {
+        writer.write(watched)
+        writer.write(Int64(states.count))
+        for (name, state) in states.sorted(by: { $0.key < $1.key }) {
+            writer.write(name)
+            writer.write(state.rawValue)
+        }
+        writer.write(hasOdd)
+    }
+
+    /// Takes up a saved state.
+    mutating func restore(from reader: inout StateReader) throws(StateError) {
+        let saved = try reader.readArray(of: Feed.self)
+        guard saved.count == watched.count else { throw StateError(offset: 0, expected: "the feeds") }
+        watched = saved
+        let count = try reader.read(Int64.self)
+        guard count >= 0, count <= Self.nameLimit else { throw StateError(offset: 0, expected: "states of feeds") }
+        for _ in 0..<count {
+            let name = try reader.readString()
+            guard let state = FeedState(rawValue: try reader.readString()) else {
+                throw StateError(offset: 0, expected: "a feed's state")
+            }
+            states[name] = state
+        }
+        hasOdd = try reader.read()
     }
 }

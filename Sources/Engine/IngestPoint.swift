@@ -4,7 +4,7 @@ package import Primitives
 package import Wire
 
 /// What became of the inputs so far.
-package struct IngestCounters: Sendable {
+package struct IngestCounters: Sendable, BitwiseCopyable {
     package var frames: Int64 = 0
     package var events: Int64 = 0
     package var duplicates: Int64 = 0
@@ -30,7 +30,7 @@ package final class IngestPoint: EventSink {
     package var counters: IngestCounters { door.counters }
     package var numbering: Numbering { door.numbering }
     /// What the decoder counted.
-    package var decoderCounters: DecodeCounters { door.decoderCounters }
+    package var decoderFigures: DecoderFigures { door.decoderFigures }
     /// How many symbols were seen, and how many refused because the table was full.
     package var symbolCounts: (known: Int, refused: Int) { door.symbolCounts }
 
@@ -68,7 +68,7 @@ package final class IngestPoint: EventSink {
     }
 
     /// Goes on at an ordinal, never back.
-    package func resume(at ordinal: Ordinal) { door.numbering.resume(at: ordinal) }
+    package func resume(at ordinal: Ordinal) { door.resume(at: ordinal) }
 
     /// Takes a clock line of a tape, or live the fact that nothing arrived until `instant`.
     package func clockLine(_ instant: Instant, n: Ordinal?) { door.clockLine(instant, n: n) }
@@ -108,4 +108,22 @@ package final class IngestPoint: EventSink {
 
     /// Posts a wish to every shard, behind all inputs so far.
     package func control(_ make: (Int) -> Control) { door.control(make) }
+
+    /// Everything that decides what later inputs become, for a restart that doesn't read the whole tape.
+    package func saveState() -> [UInt8] {
+        var writer = StateWriter()
+        door.save(to: &writer)
+        return writer.finish()
+    }
+
+    /// Takes up what `saveState` gave, before the first input.
+    ///
+    /// - Throws: `StateError`; this ingest point is of no use then.
+    package func restoreState(_ bytes: [UInt8]) throws(StateError) {
+        var reader = StateReader(bytes)
+        try door.restore(from: &reader)
+    }
+
+    /// Frames in a row, up to now, that took no ordinal.
+    package var framesWithoutOrdinal: Int64 { door.framesWithoutOrdinal }
 }

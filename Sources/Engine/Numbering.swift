@@ -2,7 +2,7 @@ package import Primitives
 
 /// Gives inputs their ordinals and receive times, and says when a clock input is due.
 ///
-/// Pure. /// A clock input is due when receive time reaches or crosses a line of the 50 ms grid, before the input that crossed it;
+/// Pure. A clock input is due when receive time reaches or crosses a line of the 50 ms grid, before the input that crossed it;
 /// a jump over several lines makes one, stamped with the last line crossed (architecture.md 4). Feed thread only.
 package struct Numbering: Sendable {
     /// Distance of the grid's lines.

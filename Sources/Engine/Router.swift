@@ -14,6 +14,8 @@ struct Route {
 struct Router {
     let shardCount: Int
     private var routes: [Route?] = []
+    /// Every symbol that has a route, and the input at which it got it, in that order.
+    private var placements: [(symbol: SymbolID, n: Ordinal)] = []
     private var coreOfUnderlying: [String: UInt32] = [:]
     private var contractCounts: [UInt32] = []
     private var coreOfPlan: [String: UInt32] = [:]
@@ -39,6 +41,7 @@ struct Router {
             contractCounts[Int(core)] += 1
         }
         while routes.count <= Int(symbol.index) { routes.append(nil) }
+        placements.append((symbol, n))
         routes[Int(symbol.index)] = Route(core: core, slot: slot, shard: shard(of: core))
         return Introduction(n: n, core: core, slot: slot, symbol: symbol, instrument: instrument)
     }
@@ -58,5 +61,47 @@ struct Router {
         coreOfUnderlying[underlying] = core
         contractCounts.append(0)
         return core
+    }
+}
+
+extension Router {
+    /// Appends what `restore` needs: who was placed in which order, and the plans' cores.
+    func save(to writer: inout StateWriter) {
+        writer.write(placements.map(\.symbol.index))
+        writer.write(placements.map(\.n))
+        writer.write(Int64(coreOfPlan.count))
+        for (plan, core) in coreOfPlan {
+            writer.write(plan)
+            writer.write(core)
+        }
+    }
+
+    /// Places everything again as it was, in a router without routes.
+    ///
+    /// - Returns: the introductions, in order; the shards have no cores without them.
+    /// - Throws: `StateError` where the state isn't one of these symbols.
+    mutating func restore(
+        from reader: inout StateReader,
+        instruments: borrowing SymbolTable
+    ) throws(StateError) -> [Introduction] {
+        let symbols: [UInt32] = try reader.readArray()
+        let ordinals: [Ordinal] = try reader.readArray()
+        guard symbols.count == ordinals.count, Set(symbols).count == symbols.count,
+            symbols.allSatisfy({ Int($0) < instruments.count })
+        else { throw StateError(offset: 0, expected: "known symbols, each once") }
+        var introductions: [Introduction] = []
+        for (symbol, n) in zip(symbols, ordinals) {
+            let id = SymbolID(index: symbol)
+            introductions.append(place(id, instruments.instrument(id), at: n))
+        }
+        for _ in 0..<max(0, try reader.read(Int64.self)) {
+            let plan = try reader.readString()
+            let core: UInt32 = try reader.read()
+            guard Int(core) < contractCounts.count else {
+                throw StateError(offset: 0, expected: "a plan of a known core")
+            }
+            coreOfPlan[plan] = core
+        }
+        return introductions
     }
 }

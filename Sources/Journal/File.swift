@@ -67,6 +67,25 @@ struct File: ~Copyable {
         }
     }
 
+    /// The bytes at a place, fewer where the file ends before.
+    borrowing func bytes(at offset: Int64, count: Int) throws(JournalError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let got = bytes.withUnsafeMutableBytes { buffer in
+                pread(descriptor, buffer.baseAddress.unsafelyUnwrapped + done, count - done, Int(offset) + done)
+            }
+            if got == 0 { break }
+            if got > 0 {
+                done += got
+            } else if errno != EINTR {
+                throw JournalError(.unreadable, file: path, Self.reason())
+            }
+        }
+        bytes.removeLast(count - done)
+        return bytes
+    }
+
     borrowing func truncate(to size: Int64) throws(JournalError) {
         guard ftruncate(descriptor, Int(size)) == 0 else { throw JournalError(.unwritable, file: path, Self.reason()) }
     }

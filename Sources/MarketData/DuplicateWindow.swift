@@ -219,3 +219,32 @@ public struct DuplicateWindows: ~Copyable, @unchecked Sendable {
         (windows, count) = (moved, larger)
     }
 }
+
+// Checkpoints.
+extension DuplicateWindows {
+    /// Appends every window that remembers something.
+    public borrowing func save(to writer: inout StateWriter) {
+        writer.write(Int64((0..<count).count { windows[$0].count > 0 }))
+        for index in 0..<count where windows[index].count > 0 {
+            writer.write(Int64(index))
+            windows[index].save(to: &writer)
+        }
+    }
+
+    /// Takes up a saved state.
+    ///
+    /// - Throws: `StateError` where a window is none, or of a symbol beyond `symbolCount`.
+    public init(restoring reader: inout StateReader, symbolCount: Int) throws(StateError) {
+        self.init()
+        let saved = try reader.read(Int64.self)
+        for _ in 0..<max(0, saved) {
+            let index = try reader.read(Int64.self)
+            guard index >= 0, index < Int64(symbolCount) * 2 else {
+                throw StateError(offset: 0, expected: "a window of a known symbol")
+            }
+            let window = try DuplicateWindow(restoring: &reader)
+            if Int(index) >= count { grow(to: Int(index) + 1) }
+            windows[Int(index)] = window
+        }
+    }
+}

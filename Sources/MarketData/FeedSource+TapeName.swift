@@ -1,6 +1,8 @@
 extension FeedSource {
-    /// The source's name on a tape and in a hit's `why`: part of the tape's format, so the providers' words stay here.
-    public var tapeName: String {
+    /// The source's name on a tape, as constant bytes: what the tape's writer and parser compare with.
+    ///
+    /// Part of the tape's format, so the providers' words stay here, the one table of them.
+    public var tapeText: StaticString {
         switch self {
         case .stocks: "polygon.stocks"
         case .options: "polygon.options"
@@ -9,6 +11,9 @@ extension FeedSource {
         case .bridge: "ib"
         }
     }
+
+    /// The source's name on a tape and in a hit's `why`.
+    public var tapeName: String { "\(tapeText)" }
 
     /// The source that a tape's `src` names.
     public init?(tapeName: some StringProtocol) {

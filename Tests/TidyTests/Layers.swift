@@ -41,7 +41,5 @@ enum Layers {
     static let vendorTargets: Set<String> = ["FeedProtocols", "Feeds", "Simulation", "Application", "striketape"]
 
     /// Files elsewhere that may: the provider as a value of the tape's `src`.
-    static let vendorExceptions: Set<String> = [
-        "Sources/MarketData/FeedSource+TapeName.swift", "Sources/Journal/Tape/TapeFormat.swift",
-    ]
+    static let vendorExceptions: Set<String> = ["Sources/MarketData/FeedSource+TapeName.swift"]
 }

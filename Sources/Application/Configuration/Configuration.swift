@@ -10,6 +10,7 @@ package struct Configuration: Sendable, Equatable {
     package var universe = Universe()
     package var redis = Redis()
     package var state = State()
+    package var tape = Tape()
     package var engine = Engine()
     package var nbbo = NBBO()
     package var feed = Feed()
@@ -74,6 +75,18 @@ package struct Configuration: Sendable, Equatable {
     /// Where tape, commit log and checkpoints live.
     package struct State: Sendable, Equatable {
         package var dir = ""
+    }
+
+    /// How the run's tape is cut into segments and how much of it is kept; the second recording's too.
+    package struct Tape: Sendable, Equatable {
+        package var segmentMb = 0
+        package var level = 0
+        /// 0: all.
+        package var keepDays = 0
+        /// 0: all.
+        package var keepGb = 0
+        /// A second recording of the same lines; nil: none.
+        package var recordDir: String?
     }
 
     /// What a live run takes as receive time (architecture.md 4).

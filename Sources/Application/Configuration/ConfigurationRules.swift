@@ -58,6 +58,12 @@ enum ConfigurationRules {
             let message = "has more than engine.maxSymbols (\(configuration.engine.maxSymbols))"
             refuse("polygon.symbols", with: ["engine.maxSymbols"], message, found: found)
         }
+        if let record = configuration.tape.recordDir,
+            [configuration.state.dir, configuration.state.dir + "/tape"].contains(record)
+        {
+            let message = "is where the run keeps its own tape (state.dir)"
+            refuse("tape.recordDir", with: ["state.dir"], message, found: record)
+        }
         problems += portProblems(configuration, origins: origins, except: broken)
         return problems
     }

@@ -16,7 +16,7 @@ package enum ConfigurationSchema {
 
     /// All keys, grouped by section, in the order of the commented file.
     package static let keys: [ConfigurationKey] =
-        provider + flow + bridge + universe + store + engine + quotes + servers + log
+        provider + flow + bridge + universe + store + tape + engine + quotes + servers + log
 
     static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
 
@@ -28,6 +28,7 @@ package enum ConfigurationSchema {
         ("universe", "What is subscribed to beside the symbols followed, and how much at most."),
         ("redis", "The bus that other programs read."),
         ("state", "What survives a restart."),
+        ("tape", "Segments of the run's tape, and how much of it is kept."),
         ("engine", "Clock, threads and limits of the engine."),
         ("nbbo", "How quotes are sampled."),
         ("feed", "When a feed counts as too late."),
@@ -58,6 +59,50 @@ package enum ConfigurationSchema {
                 return nil
             },
             show: { ConfigurationKey.yaml($0.state.dir) }
+        ),
+    ]
+
+    private static let tape: [ConfigurationKey] = [
+        .integer(
+            "tape.segmentMb",
+            \.tape.segmentMb,
+            1...65_536,
+            default: 256,
+            "A segment of the tape ends at this size, and with each day of New York."
+        ),
+        .integer(
+            "tape.level",
+            \.tape.level,
+            -7...19,
+            default: 3,
+            "Level of zstd for closed segments; -1 above 300,000 events a second."
+        ),
+        .integer(
+            "tape.keepDays",
+            \.tape.keepDays,
+            0...36_500,
+            default: 0,
+            "Closed segments older than so many days go, unless a restart needs them; 0 keeps all."
+        ),
+        .integer(
+            "tape.keepGb",
+            \.tape.keepGb,
+            0...1_000_000,
+            default: 0,
+            "The oldest closed segments go beyond this size, unless a restart needs them; 0 keeps all."
+        ),
+        ConfigurationKey(
+            name: "tape.recordDir",
+            help: "A second recording of the same lines goes there, kept by the same rules; run --record sets it.",
+            allowed: "a path",
+            defaultText: "",
+            isSecret: false,
+            read: { input, configuration in
+                guard case .text(let text) = input, !text.isEmpty, !text.utf8.contains(0) else { return "is no path" }
+                configuration.tape.recordDir = text
+                return nil
+            },
+            show: { $0.tape.recordDir.map(ConfigurationKey.yaml) ?? "" }
         ),
     ]
 

@@ -106,7 +106,8 @@ package final class Replay {
         case .command(let time, let n, let command): _ = ingest.take(command, at: time, n: n)
         case .feed(let time, let n, let source, let state, let cause):
             ingest.feedChanged(source, to: state, cause: cause, at: time, n: n)
-        case .rest: break
+        case .rest(let time, let n, let source, let url, let body):
+            ingest.answered(source, url: url, body: Array(body), at: time, n: n)
         }
         if options.speed != nil { ingest.flush() }
     }
@@ -120,14 +121,12 @@ package final class Replay {
         sequencer.close()
         let summary = sink.summary()
         (report.hits, report.digest, report.digestAll) = (summary.hits, summary.digest, summary.digestAll)
-        let decoder = engine.ingest.decoderCounters
+        let decoder = engine.ingest.decoderFigures
         report.frames = engine.ingest.counters.frames
         report.duplicates = engine.ingest.counters.duplicates
-        report.malformed = Int64(decoder.malformed + decoder.brokenFrames + decoder.oversizedFrames)
-        report.events = EventKind.allCases.compactMap { kind in
-            let count = Int64(decoder.events(kind))
-            return kind == .status || count == 0 ? nil : (kind.code, count)
-        }.sorted { $0.0 < $1.0 }
+        report.malformed = Int64(decoder.malformed)
+        report.events = decoder.events.filter { $0.count > 0 }.map { ($0.kind, Int64($0.count)) }
+            .sorted { $0.0 < $1.0 }
         report.checkpoints = readings.withLock { readings in
             readings.sorted { ($0.at, $0.shard) < ($1.at, $1.shard) }.flatMap { entry in
                 entry.readings.map { (entry.at, $0) }

@@ -16,6 +16,7 @@ package final class TapeRecording: @unchecked Sendable {
     private let sink: RecordingSink
     private var feeds: [ProviderFeed] = []
     private let logger: Logger
+    private var failure: JournalError?
 
     /// - Throws: `JournalError` where the directory can't be written, `RunError` where the configuration lacks something.
     package init(_ configuration: Configuration, directory: String, log: LogSetup) throws {
@@ -24,7 +25,12 @@ package final class TapeRecording: @unchecked Sendable {
         }
         self.configuration = configuration
         logger = log.logger("record")
-        tape = try TapeWriter(directory: directory)
+        let logger = logger
+        tape = try TapeWriter(directory: directory, limits: TapeWriter.Limits(configuration.tape, waits: true)) {
+            TapeLog.write($0, to: logger, tape: "record")
+        }
+        // No engine reads it again: all of it may go when it is old.
+        tape.keeper.needs(after: .max)
         sink = RecordingSink(tape)
     }
 
@@ -41,9 +47,19 @@ package final class TapeRecording: @unchecked Sendable {
                 feeds.append(feed)
                 feed.start()
             }
-            loop.schedule(after: 200_000_000, repeating: 200_000_000) { [self] in
-                if let error = tape.flush() { logger.error("tape_failed", metadata: ["error": "\(error)"]) }
-            }
+            loop.schedule(after: 200_000_000, repeating: 200_000_000) { [self] in tell(tape.flush()) }
+            loop.schedule(after: 1_000_000_000, repeating: 1_000_000_000) { [self] in tell(tape.sync()) }
+        }
+    }
+
+    /// Tells when writing begins to fail, and when it goes again.
+    private func tell(_ error: JournalError?) {
+        guard (error == nil) != (failure == nil) else { return }
+        failure = error
+        if let error {
+            logger.critical("record_failing", metadata: ["error": "\(error)"])
+        } else {
+            logger.notice("record_durable")
         }
     }
 

@@ -6,12 +6,40 @@ internal import Wire
 
 /// What `striketape tape` does.
 package enum TapeTools {
-    /// What a tape holds, as text or as a JSON object.
+    /// The files that arguments name: a directory stands for the segments in it.
+    ///
+    /// - Throws: `ReplayError` for a directory without a segment.
+    static func expand(_ arguments: [String]) throws -> [String] {
+        try arguments.flatMap { argument in
+            guard isDirectory(argument) else { return [argument] }
+            let paths = try TapeSegment.paths(in: argument)
+            if paths.isEmpty { throw ReplayError("\(argument): no tape in this directory") }
+            return paths
+        }
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+    }
+
+    /// Bytes of text, about: an index knows it, a foreign zstd file holds some eight times its size.
+    static func contentBytes(_ paths: [String]) throws -> Int64 {
+        try paths.reduce(0) { sum, path in
+            let size = (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int64) ?? 0
+            let index = try? TapeIndex.read(path)
+            return sum + (index?.bytes ?? (path.hasSuffix(".zst") ? size * 8 : size))
+        }
+    }
+
+    /// What a tape holds, as text or as a JSON object; of a directory each segment as its index says, and the whole.
     ///
     /// - Throws: `JournalError` where the file can't be opened.
     package static func info(_ file: String, json: Bool) throws -> String {
+        if isDirectory(file) { return try TapeListing(file).shown(json: json) }
         let info = try TapeInfo(reading: [file])
-        return json ? object(file, info) : text(file, info)
+        let index = try? TapeIndex.read(file)
+        return json ? object(file, info, index) : text(file, info, index)
     }
 
     /// Prints every good line as it stands.
@@ -49,7 +77,7 @@ package enum TapeTools {
         }
     }
 
-    private static func object(_ file: String, _ info: TapeInfo) -> String {
+    private static func object(_ file: String, _ info: TapeInfo, _ index: TapeIndex?) -> String {
         var out: [UInt8] = []
         var object = JSONObject(&out)
         object.field("file", file as String?, to: &out)
@@ -67,6 +95,12 @@ package enum TapeTools {
         object.field("damagedLines", info.damagedLines as Int64?, to: &out)
         object.key("damage", to: &out)
         JSONText.append(.array(info.damage.map { .string("\($0)") }), to: &out)
+        if let index {
+            object.field("sha256", index.sha256 as String?, to: &out)
+            object.field("blocks", Int64(index.blocks.count) as Int64?, to: &out)
+            object.field("linesBefore", index.before.lines as Int64?, to: &out)
+            object.field("framesBefore", index.before.frames as Int64?, to: &out)
+        }
         object.end(&out)
         return String(decoding: out, as: UTF8.self)
     }
@@ -77,13 +111,15 @@ package enum TapeTools {
         object.end(&out)
     }
 
-    private static func text(_ file: String, _ info: TapeInfo) -> String {
-        func time(_ instant: Instant?) -> String {
-            guard let instant else { return "none" }
-            var out: [UInt8] = []
-            InstantText.append(instant, to: &out)
-            return String(decoding: out, as: UTF8.self)
-        }
+    /// An instant for people.
+    static func time(_ instant: Instant?) -> String {
+        guard let instant else { return "none" }
+        var out: [UInt8] = []
+        InstantText.append(instant, to: &out)
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    private static func text(_ file: String, _ info: TapeInfo, _ index: TapeIndex?) -> String {
         func list(_ counts: [String: Int64]) -> String {
             counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         }
@@ -93,6 +129,10 @@ package enum TapeTools {
             "  from     \(time(info.firstTime))", "  to       \(time(info.lastTime))",
             "  damaged  \(info.damagedLines)",
         ]
+        if let index {
+            lines.append("  index    \(index.blocks.count) blocks, sha256 \(index.sha256)")
+            lines.append("  before   \(index.before.lines) lines, \(index.before.frames) frames")
+        }
         lines += info.damage.map { "           \($0)" }
         return lines.joined(separator: "\n")
     }

@@ -15,7 +15,8 @@ final class Checkpointer: @unchecked Sendable {
         var parts: [Checkpoint.Part] = []
     }
 
-    private let store: CheckpointStore
+    private let cores: CheckpointStore
+    private let doors: CheckpointStore
     private let sequencer: Sequencer
     private let tape: TapeWriter
     private let shards: Int
@@ -26,13 +27,14 @@ final class Checkpointer: @unchecked Sendable {
     private let savedCount = Lock(0)
 
     init(
-        store: CheckpointStore,
+        saved: SavedStates,
         sequencer: Sequencer,
         tape: TapeWriter,
         shards: Int,
         failed: @escaping @Sendable (String) -> Void
     ) {
-        self.store = store
+        cores = saved.cores
+        doors = saved.doors
         self.sequencer = sequencer
         self.tape = tape
         self.shards = shards
@@ -44,8 +46,8 @@ final class Checkpointer: @unchecked Sendable {
 
     /// Begins a checkpoint behind all inputs so far; does nothing while one is under way.
     ///
-    /// Feed thread only.
-    func begin(_ ingest: IngestPoint) {
+    /// `door` gives the door's state if it is due. Feed thread only.
+    func begin(_ ingest: IngestPoint, door: () -> SavedDoor?) {
         let wasBusy = isBusy.withLock { busy in
             defer { busy = true }
             return busy
@@ -53,6 +55,7 @@ final class Checkpointer: @unchecked Sendable {
         guard !wasBusy else { return }
         let n = ingest.numbering.next - 1
         let time = ingest.numbering.received
+        let door = door()
         collected.withLock { $0 = Collected(missing: shards, parts: []) }
         ingest.control { _ in
             .save { [self] states in
@@ -62,7 +65,7 @@ final class Checkpointer: @unchecked Sendable {
                     collected.missing -= 1
                     return collected.missing == 0 ? collected.parts : nil
                 }
-                if let all { queue.async { self.write(n: n, time: time, parts: all) } }
+                if let all { queue.async { self.write(n: n, time: time, parts: all, door: door) } }
             }
         }
     }
@@ -70,7 +73,7 @@ final class Checkpointer: @unchecked Sendable {
     /// Waits until a checkpoint under way is written.
     func finish() { queue.sync {} }
 
-    private func write(n: Ordinal, time: Instant, parts: [Checkpoint.Part]) {
+    private func write(n: Ordinal, time: Instant, parts: [Checkpoint.Part], door: SavedDoor?) {
         defer { isBusy.withLock { $0 = false } }
         sequencer.flush()
         if let error = tape.sync() {
@@ -78,16 +81,15 @@ final class Checkpointer: @unchecked Sendable {
             return
         }
         guard sequencer.health == .durable else { return }
-        let checkpoint = Checkpoint(
-            n: n,
-            time: time,
-            position: .start,
-            layout: BuildIdentity.layout,
-            parts: parts.sorted { $0.name < $1.name }
-        )
+        func checkpoint(_ parts: [Checkpoint.Part]) -> Checkpoint {
+            Checkpoint(n: n, time: time, position: .start, layout: BuildIdentity.layout, parts: parts)
+        }
         do {
-            try store.save(checkpoint)
+            // First, as a start takes a door only with cores that aren't before it.
+            if let door { try doors.save(checkpoint(door.parts)) }
+            try cores.save(checkpoint(parts.sorted { $0.name < $1.name }))
             savedCount.withLock { $0 += 1 }
+            tape.keeper.needs(after: try SavedStates.neededAfter(doors))
         } catch {
             failed("\(error)")
         }

@@ -14,7 +14,8 @@ internal import Wire
 ///
 /// One start path, which is the recovery path (decisions/0002). After `recover` the feed loop is the feed thread.
 final class EngineHost: @unchecked Sendable {
-    // Owner of the unchecked state: `recovered` is written before the feed loop starts; the rest is constant or locked.
+    // Owner of the unchecked state: `recovered` is written before the feed loop starts, `recorder` belongs to its thread;
+    // the rest is constant or locked.
     let feedLoop = EventLoop(name: "feed")
     let engine: Engine
     let sequencer: Sequencer
@@ -22,15 +23,19 @@ final class EngineHost: @unchecked Sendable {
     let tape: TapeWriter
     let checkpointer: Checkpointer
     let log: StoreLog
+    /// The second recording, where one is wanted.
+    let second: SecondTape?
     private let sink: BusSink
     let isExchangeClock: Bool
     private let configuration: Configuration
-    private let checkpoint: Checkpoint?
-    private let logger: Logger
-    private let directory: String
-    private let hasTape: Bool
+    let saved: SavedStates
+    let logger: Logger
+    let directory: String
+    let hasTape: Bool
     private let lock: DirectoryLock
-    private(set) var recovered = Recovered()
+    var recovered = Recovered()
+    /// Feed thread, from the end of recovery on.
+    private var recorder: TapeRecorder?
     /// Copied from the feed thread each second, for metrics.
     private let figures = Lock(FeedFigures())
 
@@ -42,6 +47,10 @@ final class EngineHost: @unchecked Sendable {
         /// What stands behind the last of these frames, commands and feed states, by `TapeFeed.key`.
         var behindFrames: [String] = []
         var checkpointN: Ordinal = 0
+        /// Where reading of the tape began; 0: at its start.
+        var doorN: Ordinal = 0
+        /// Places where ordinals are missing on the tape.
+        var holes = 0
         var lastN: Ordinal = 0
     }
 
@@ -67,34 +76,21 @@ final class EngineHost: @unchecked Sendable {
         self.logger = logger
         directory = configuration.state.dir
         isExchangeClock = configuration.engine.clock == .exchange
-        try FileManager.default.createDirectory(
-            atPath: directory + "/tape",
-            withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700]
-        )
+        try createDirectory(directory + "/tape")
         lock = try DirectoryLock(directory)
         let identity = RunIdentity()
         store = try SQLiteCommitStore(path: directory + "/commits.sqlite", epoch: identity.epoch)
         let committed = try store.load()
         hasTape = try !TapeSegment.paths(in: directory + "/tape").isEmpty
-        tape = try TapeWriter(directory: directory + "/tape")
-        if tape.recovery.droppedBytes > 0 {
-            logger.warning(
-                "tape_torn",
-                metadata: [
-                    "bytes": "\(tape.recovery.droppedBytes)", "kept_aside": "\(tape.recovery.keptAside ?? "none")",
-                ]
-            )
-        }
-        let checkpoints = try CheckpointStore(directory: directory + "/checkpoints")
-        let found = try checkpoints.newest()
-        for damage in found.damage { logger.warning("checkpoint_damaged", metadata: ["error": "\(damage)"]) }
-        checkpoint = found.checkpoint.flatMap { $0.layout == BuildIdentity.layout ? $0 : nil }
+        let saved = try SavedStates(directory: directory + "/checkpoints", logger: logger)
+        self.saved = saved
+        tape = try Self.openTape(configuration, trusted: saved.door?.n, logger: logger)
         log = StoreLog(store: store, state: committed)
         let sink = BusSink(log: log, bus: makeBus(log))
         self.sink = sink
         let shards = configuration.engine.shardCount(processors: ProcessInfo.processInfo.activeProcessorCount)
         let tape = tape
+        let teller = HealthTeller()
         sequencer = Sequencer(
             shards: shards,
             run: identity.run,
@@ -103,17 +99,31 @@ final class EngineHost: @unchecked Sendable {
             sink: sink,
             hooks: .init(tape: tape) { health in
                 switch health {
-                case .durable: logger.notice("journal_durable")
-                case .failing(let error): logger.critical("journal_failing", metadata: ["error": "\(error)"])
+                case .durable:
+                    logger.notice("journal_durable")
+                    teller.tell("journal", .up, "")
+                case .failing(let error):
+                    // The words change with the call that fails; that it fails is told once.
+                    guard teller.tell("journal", .degraded, "\(error)") else { return }
+                    logger.critical("journal_failing", metadata: ["error": "\(error)"])
                 }
             }
         )
-        checkpointer = Checkpointer(store: checkpoints, sequencer: sequencer, tape: tape, shards: shards) { words in
+        second = configuration.tape.recordDir.map { directory in
+            SecondTape(
+                directory: directory,
+                limits: TapeWriter.Limits(configuration.tape, waits: false),
+                meta: TapeMeta(epoch: committed.epoch, run: identity.run),
+                logger: logger,
+                changed: { teller.tell("record", $0, $1) }
+            )
+        }
+        checkpointer = Checkpointer(saved: saved, sequencer: sequencer, tape: tape, shards: shards) { words in
             logger.error("checkpoint_failed", metadata: ["error": "\(words)"])
         }
         var core = SymbolCoreOptions(planLimit: configuration.engine.maxPlans)
         core.publishNanos = Int64(configuration.engine.publishMs) * 1_000_000
-        let saved = (checkpoint?.parts ?? []).map { ($0.name, $0.bytes) }
+        let savedCores = (self.saved.checkpoint?.parts ?? []).map { ($0.name, $0.bytes) }
         engine = Engine(
             EngineOptions(
                 shards: shards,
@@ -124,15 +134,47 @@ final class EngineHost: @unchecked Sendable {
                 core: core
             ),
             sink: sequencer,
-            savedCores: Dictionary(saved, uniquingKeysWith: { $1 })
+            savedCores: Dictionary(savedCores, uniquingKeysWith: { $1 })
         )
-        if !hasTape {
-            tape.begin(
-                TapeMeta(epoch: committed.epoch, run: identity.run, config: .null),
-                // By the exchange's clock nothing has happened yet, and a tape's times never go back.
-                at: isExchangeClock ? .zero : SystemClock.wall()
-            )
+        let meta = TapeMeta(epoch: committed.epoch, run: identity.run)
+        if hasTape {
+            tape.goOn(meta)
+        } else {
+            // By the exchange's clock nothing has happened yet, and a tape's times never go back.
+            tape.begin(meta, at: isExchangeClock ? .zero : SystemClock.wall())
         }
+        tape.keeper.needs(after: try SavedStates.neededAfter(saved.doors))
+        // A replay of a tape has neither disk nor recording: there the log and `/readyz` tell.
+        if !isExchangeClock {
+            let (loop, engine) = (feedLoop, engine)
+            teller.connect { name, state, cause in
+                loop.execute {
+                    engine.ingest.feedChanged(name, to: state, cause: cause, at: SystemClock.wall(), n: nil)
+                    engine.ingest.flush()
+                }
+            }
+        }
+    }
+
+    private static func openTape(
+        _ configuration: Configuration,
+        trusted: Ordinal?,
+        logger: Logger
+    ) throws -> TapeWriter {
+        let tape = try TapeWriter(
+            directory: configuration.state.dir + "/tape",
+            limits: TapeWriter.Limits(configuration.tape, waits: true),
+            trusted: trusted,
+            told: { TapeLog.write($0, to: logger, tape: "own") }
+        )
+        guard tape.recovery.droppedBytes > 0 else { return tape }
+        logger.warning(
+            "tape_torn",
+            metadata: [
+                "bytes": "\(tape.recovery.droppedBytes)", "kept_aside": "\(tape.recovery.keptAside ?? "none")",
+            ]
+        )
+        return tape
     }
 
     // MARK: Start
@@ -140,60 +182,19 @@ final class EngineHost: @unchecked Sendable {
     /// The bus has an engine's end now: what recovery released goes out.
     func busStarted() { sink.open() }
 
-    /// Reads the own tape through the door; afterwards the engine stands where it stood.
-    ///
-    /// The caller's thread is the feed thread until then. A torn tail was cut off when the tape was opened.
-    func recover() throws {
-        let ingest = engine.ingest
-        if hasTape {
-            ingest.appliedThrough = checkpoint?.n ?? 0
-            recovered.checkpointN = ingest.appliedThrough
-            ingest.makesClocks = false
-            let reader = TapeReader(try TapeSegment.paths(in: directory + "/tape"), policy: .skipLine)
-            while let line = try reader.next() { apply(line, to: ingest) }
-            ingest.flush()
-            ingest.makesClocks = true
-            if reader.damagedCount > 0 {
-                logger.error(
-                    "tape_damaged",
-                    metadata: [
-                        "lines": "\(reader.damagedCount)", "first": "\(reader.damage.first.map { "\($0)" } ?? "")",
-                    ]
-                )
-            }
-        }
-        try passCommitted(ingest)
-        recovered.lastN = ingest.numbering.next - 1
-        ingest.recorder = TapeRecorder(tape)
+    /// Ends recovery: from here on inputs are recorded.
+    func beginRecording() throws {
+        let recorder = TapeRecorder(
+            tape,
+            second: second,
+            keepsKeys: isExchangeClock,
+            behindFrames: recovered.behindFrames
+        )
+        self.recorder = recorder
+        engine.ingest.recorder = recorder
+        second?.start()
         // What the bus forgot (the twin in memory: everything) it gets again: each plan's last snapshot.
         try republishPlans()
-    }
-
-    /// Numbers go on behind the commit log, also where the tape is shorter than it should be: an ordinal that stands in
-    /// the log already would be taken for one that was said, and its hit lost.
-    private func passCommitted(_ ingest: IngestPoint) throws {
-        guard let last = try store.load().last, last.n >= ingest.numbering.next else { return }
-        logger.critical(
-            "tape_behind_log",
-            metadata: ["tape": "\(ingest.numbering.next - 1)", "log": "\(last.n)"]
-        )
-        ingest.resume(at: last.n + 1)
-    }
-
-    private func apply(_ line: TapeLine, to ingest: IngestPoint) {
-        recovered.tapeLines += 1
-        if let key = TapeFeed.key(of: line) { recovered.behindFrames.append(key) }
-        switch line {
-        case .meta, .rest: break
-        case .frame(let time, let n, let source, let bytes):
-            recovered.frames += 1
-            recovered.behindFrames.removeAll(keepingCapacity: true)
-            ingest.receive(frame: bytes, from: source, at: time, n: n)
-        case .clock(let time, let n): ingest.clockLine(time, n: n)
-        case .command(let time, let n, let command): _ = ingest.take(command, at: time, n: n)
-        case .feed(let time, let n, let source, let state, let cause):
-            ingest.feedChanged(source, to: state, cause: cause, at: time, n: n)
-        }
     }
 
     private func republishPlans() throws {
@@ -235,7 +236,7 @@ final class EngineHost: @unchecked Sendable {
             }
             feedLoop.schedule(after: 1_000_000_000, repeating: 1_000_000_000) { [self] in copyFigures() }
             let interval = Int64(configuration.engine.checkpointS) * 1_000_000_000
-            feedLoop.schedule(after: interval, repeating: interval) { [self] in checkpointer.begin(ingest) }
+            feedLoop.schedule(after: interval, repeating: interval) { [self] in saveAll(isLast: false) }
         }
     }
 
@@ -243,7 +244,7 @@ final class EngineHost: @unchecked Sendable {
     func stop() {
         feedLoop.execute { [self] in
             engine.ingest.flush()
-            checkpointer.begin(engine.ingest)
+            saveAll(isLast: true)
         }
         feedLoop.stop()
         feedLoop.join()
@@ -251,14 +252,21 @@ final class EngineHost: @unchecked Sendable {
         checkpointer.finish()
         sequencer.flush()
         sequencer.close()
+        second?.stop()
         if let error = tape.close() { logger.error("tape_close", metadata: ["error": "\(error)"]) }
+    }
+
+    /// Feed thread.
+    private func saveAll(isLast: Bool) {
+        let ingest = engine.ingest
+        checkpointer.begin(ingest) { recorder?.door(of: ingest, isLast: isLast) }
     }
 
     var feedFigures: FeedFigures { figures.withLock { $0 } }
 
     private func copyFigures() {
         let ingest = engine.ingest
-        let decoder = ingest.decoderCounters
+        let decoder = ingest.decoderFigures
         let symbols = ingest.symbolCounts
         let now = FeedFigures(
             ingest: ingest.counters,

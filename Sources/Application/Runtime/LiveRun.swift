@@ -69,7 +69,7 @@ package final class LiveRun: @unchecked Sendable {
                 "recovered",
                 metadata: [
                     "n": "\(host.recovered.lastN)", "checkpoint": "\(host.recovered.checkpointN)",
-                    "tape_lines": "\(host.recovered.tapeLines)",
+                    "tape_from": "\(host.recovered.doorN)", "tape_lines": "\(host.recovered.tapeLines)",
                 ]
             )
             RunMetrics.register(host, in: metrics)
@@ -220,6 +220,10 @@ package final class LiveRun: @unchecked Sendable {
         if let host {
             let health = host.sequencer.health
             found.append(Dependency(name: "journal", isReady: health == .durable, detail: "\(health)"))
+            // A recording that fails is told, but takes nobody's prices away: the engine is as ready as before.
+            if let status = host.second?.status {
+                found.append(Dependency(name: "record", isReady: true, detail: status.failure ?? "recording"))
+            }
         }
         return found
     }

@@ -146,6 +146,7 @@ enum RunMetrics {
         metrics.observe("tape_size_bytes", unit: .bytes, help: "Bytes of the open tape segment.") {
             host.tape.status.bytes
         }
+        TapeMetrics.register(host, in: metrics)
         metrics.observe("tape_lost_lines_total", help: "Tape lines that could not be written.") {
             host.tape.status.lostLines
         }

@@ -76,7 +76,9 @@ final class TapeFeed {
         }
         if !behindFrames.isEmpty, passesOver(line) { return }
         switch line {
-        case .meta, .rest: break
+        case .meta: break
+        case .rest(let time, let n, let source, let url, let body):
+            ingest.answered(source, url: url, body: Array(body), at: time, n: n)
         case .frame(let time, let n, let source, let bytes):
             ingest.receive(frame: bytes, from: source, at: time, n: n)
         case .clock(let time, let n): ingest.clockLine(time, n: n)
@@ -101,7 +103,8 @@ final class TapeFeed {
         switch line {
         case .command(_, _, let command): "command \(command.id)"
         case .feed(_, _, let source, let state, let cause): "feed \(source) \(state.rawValue) \(cause)"
-        case .meta, .frame, .clock, .rest: nil
+        case .rest(_, _, let source, let url, _): "rest \(source) \(url)"
+        case .meta, .frame, .clock: nil
         }
     }
 }

@@ -9,7 +9,7 @@ internal import Primitives
 ///
 /// One decoder serves one connection after the other: a `hello` begins anew. Feed loop thread only.
 package struct BridgeDecoder: ~Copyable {
-    private struct Side {
+    struct Side {
         var price: Int64?
         var size: Int64?
 
@@ -31,7 +31,7 @@ package struct BridgeDecoder: ~Copyable {
     }
 
     /// What is known of an instrument.
-    private struct Instance {
+    struct Instance {
         let kind: BridgeKey.Kind?
         /// nil until interned, or for ever.
         var symbol: SymbolID?
@@ -49,9 +49,9 @@ package struct BridgeDecoder: ~Copyable {
         }
     }
 
-    private var reader: BridgeReader
+    var reader: BridgeReader
     private var elements: [BridgeElement] = []
-    private var instances: [Instance] = []
+    var instances: [Instance] = []
     private var books = BridgeBooks()
     private var extra = BridgeCounters()
     /// What the frames said beside market data, oldest first; the caller empties it.

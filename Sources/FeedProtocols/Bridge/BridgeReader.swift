@@ -116,6 +116,32 @@ struct BridgeReader: ~Copyable {
         return from == expected && to == number - 1 && from <= to
     }
 
+    // MARK: Checkpoints
+
+    /// Appends the place in the sequence, the epoch and the keys.
+    borrowing func save(to writer: inout StateWriter) {
+        writer.write(expected)
+        writer.write(epoch ?? "")
+        writer.write(Int64(keys.count))
+        for key in keys { writer.write(key) }
+    }
+
+    /// Takes up a saved state.
+    mutating func restore(from state: inout StateReader) throws(StateError) {
+        expected = try state.read()
+        let said = try state.readString()
+        epoch = said.isEmpty ? nil : said
+        let count = try state.read(Int64.self)
+        guard count >= 0, count <= Self.keysMax else { throw StateError(offset: 0, expected: "keys of instruments") }
+        for index in 0..<Int(count) {
+            let key = try state.readString()
+            keys.append(key)
+            keyIndex[key] = index
+        }
+    }
+
+    // MARK: Keys
+
     /// The index of the object's key, made if new.
     mutating func key(_ reader: FieldReader<BridgeField>) throws(MalformedReason) -> Int {
         let text = try reader.required(reader.text(.k, limit: BridgeKey.limit + 1))
@@ -133,6 +159,14 @@ package enum BridgeKind: UInt8, CaseIterable, Sendable {
     case hello, acknowledged, refused, snapshot, quote, trade, depth, book, bar, status, error, heartbeat, gap, pong
     /// Nobody knows it, or it can't be told.
     case none
+
+    /// Whether it tells of the market, and not of the connection.
+    package var isData: Bool {
+        switch self {
+        case .snapshot, .quote, .trade, .depth, .book, .bar: true
+        case .hello, .acknowledged, .refused, .status, .error, .heartbeat, .gap, .pong, .none: false
+        }
+    }
 
     init(_ code: [UInt8]) {
         self = Self.allCases.first { $0 != .none && $0.code.utf8.elementsEqual(code) } ?? .none

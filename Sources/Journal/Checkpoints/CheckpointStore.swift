@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Primitives
+package import Primitives
 
 /// Checkpoints in a directory: the newest two, each a file that is whole or isn't there.
 ///
@@ -17,20 +17,25 @@ package final class CheckpointStore: Sendable {
     }
 
     private let directory: String
+    private let prefix: String
 
+    /// - Parameters:
+    ///   - directory: made where it isn't there.
+    ///   - prefix: begins the names of this store's files; several stores may share a directory, and a thread.
     /// - Throws: `unwritable` where the directory can't be made.
-    package init(directory: String) throws(JournalError) {
+    package init(directory: String, prefix: String = "checkpoint-") throws(JournalError) {
         self.directory = directory
+        self.prefix = prefix
         try Files.makeDirectory(directory)
     }
 
-    private static func name(_ checkpoint: Checkpoint) -> String {
+    private func fileName(_ checkpoint: Checkpoint) -> String {
         let digits = String(checkpoint.n)
-        return "checkpoint-" + String(repeating: "0", count: max(0, 19 - digits.utf8.count)) + digits + ".bin"
+        return prefix + String(repeating: "0", count: max(0, 19 - digits.utf8.count)) + digits + ".bin"
     }
 
     private func names() throws(JournalError) -> [String] {
-        try Files.names(in: directory).filter { $0.hasPrefix("checkpoint-") && $0.hasSuffix(".bin") }
+        try Files.names(in: directory).filter { $0.hasPrefix(prefix) && $0.hasSuffix(".bin") }
     }
 
     /// Writes a checkpoint and removes all but the newest two.
@@ -38,7 +43,7 @@ package final class CheckpointStore: Sendable {
     /// - Throws: `unwritable`; the earlier checkpoints are still there then.
     package func save(_ checkpoint: Checkpoint) throws(JournalError) {
         precondition(checkpoint.n >= 0, "a checkpoint before the first input")
-        let path = "\(directory)/\(Self.name(checkpoint))"
+        let path = "\(directory)/\(fileName(checkpoint))"
         let temporary = path + ".tmp"
         do {
             let file = try File(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC)
@@ -52,16 +57,22 @@ package final class CheckpointStore: Sendable {
         }
     }
 
-    /// The newest whole checkpoint; damaged ones are passed over and reported.
+    /// The ordinals of the checkpoints that are there, by their names, in order.
+    package func ordinals() throws(JournalError) -> [Ordinal] {
+        try names().compactMap { Ordinal($0.dropFirst(prefix.count).dropLast(4)) }
+    }
+
+    /// The newest whole checkpoint at or before an ordinal; damaged ones are passed over and reported.
     ///
     /// - Throws: `unreadable` where the directory can't be listed.
-    package func newest() throws(JournalError) -> Found {
+    package func newest(through limit: Ordinal = .max) throws(JournalError) -> Found {
         var found = Found(checkpoint: nil, damage: [])
         for name in try names().reversed() {
+            if let n = Ordinal(name.dropFirst(prefix.count).dropLast(4)), n > limit { continue }
             let path = "\(directory)/\(name)"
             do throws(JournalError) {
                 let checkpoint = try Checkpoint(try Files.contents(path), file: path)
-                guard Self.name(checkpoint) == name else {
+                guard fileName(checkpoint) == name else {
                     throw JournalError(.corrupt, file: path, "it holds the checkpoint of \(checkpoint.n)")
                 }
                 found.checkpoint = checkpoint

@@ -1,71 +1,4 @@
-internal import CZstd
 internal import Glibc
-
-/// The bytes of a file, decompressed where it is compressed.
-private final class ByteSource {
-    private let file: File
-    private let decompressor: OpaquePointer?
-    private let input: UnsafeMutableRawBufferPointer
-    private var inputStart = 0
-    private var inputEnd: Int
-    /// A frame is open: the end of the file would be a cut.
-    private var isInsideFrame: Bool
-
-    init(_ path: String) throws(JournalError) {
-        let opened = try File(path)
-        let first = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
-        do throws(JournalError) {
-            inputEnd = try opened.read(into: first)
-        } catch {
-            first.deallocate()
-            throw error
-        }
-        input = first
-        file = opened
-        let magic: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD]
-        let isCompressed = path.hasSuffix(".zst") || first.prefix(inputEnd).starts(with: magic)
-        decompressor = isCompressed ? ZSTD_createDCtx() : nil
-        isInsideFrame = isCompressed
-    }
-
-    deinit {
-        input.deallocate()
-        ZSTD_freeDCtx(decompressor)
-    }
-
-    /// Fills the buffer as far as it goes; 0 at the end.
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws(JournalError) -> Int {
-        guard let decompressor else { return try readRaw(into: buffer) }
-        while true {
-            if inputStart == inputEnd {
-                inputStart = 0
-                inputEnd = try file.read(into: input)
-                if inputEnd == 0, !isInsideFrame { return 0 }
-            }
-            var source = ZSTD_inBuffer(src: input.baseAddress, size: inputEnd, pos: inputStart)
-            var target = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
-            let status = ZSTD_decompressStream(decompressor, &target, &source)
-            guard ZSTD_isError(status) == 0 else {
-                throw JournalError(.corrupt, file: file.path, String(cString: ZSTD_getErrorName(status)))
-            }
-            // With no input left and nothing handed out, the decompressor waits for bytes that will not come.
-            if inputEnd == 0, target.pos == 0 {
-                throw JournalError(.cut, file: file.path, "expected the rest of a zstd frame")
-            }
-            inputStart = source.pos
-            isInsideFrame = status != 0
-            if target.pos > 0 { return target.pos }
-        }
-    }
-
-    private func readRaw(into buffer: UnsafeMutableRawBufferPointer) throws(JournalError) -> Int {
-        guard inputStart < inputEnd else { return try file.read(into: buffer) }
-        let count = min(buffer.count, inputEnd - inputStart)
-        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[inputStart..<(inputStart + count)]))
-        inputStart += count
-        return count
-    }
-}
 
 /// The lines of one text file, raw or zstd, in memory bounded by the line limit.
 ///
@@ -89,6 +22,7 @@ package final class LineReader {
     package private(set) var offset: Int64 = 0
     /// Lines returned or passed over so far.
     package private(set) var lineCount: Int64 = 0
+    private var isCounted = true
     /// The line last returned was ended by a line feed.
     package private(set) var isWhole = true
 
@@ -105,10 +39,14 @@ package final class LineReader {
 
     deinit { buffer.deallocate() }
 
-    /// Passes over the content before a position.
+    /// Goes to a position: at once in a raw file, by the block that holds it in a closed segment of ours, else by reading.
     ///
     /// - Throws: `badPosition` where the content ends before it or no line starts there, and what `next` throws.
     package func skip(to position: TapePosition) throws(JournalError) {
+        guard position.offset > 0 else { return }
+        precondition(offset == 0 && start == end, "a reader that has begun can't be placed")
+        // From the byte before, which must be a line feed.
+        offset = try source.seek(towards: position.offset - 1)
         var last = UInt8(ascii: "\n")
         while offset < position.offset {
             if start == end { try fill() }
@@ -122,9 +60,18 @@ package final class LineReader {
             last = buffer[start - 1]
         }
         guard last == UInt8(ascii: "\n") else { throw badPosition(position) }
-        lineCount = position.line
+        isCounted = position.line >= 0
+        lineCount = max(0, position.line)
         lineStart = offset
     }
+
+    /// An error about the line last returned.
+    func error(_ code: JournalError.Code, offset: Int64, _ message: String) -> JournalError {
+        JournalError(code, file: path, line: lineNumber, offset: offset, message)
+    }
+
+    /// The number of the line last returned; nil where reading began at a place whose number isn't known.
+    package var lineNumber: Int64? { isCounted ? lineCount : nil }
 
     private func badPosition(_ position: TapePosition) -> JournalError {
         JournalError(.badPosition, file: path, offset: position.offset, "no line starts there")
@@ -172,7 +119,7 @@ package final class LineReader {
         JournalError(
             error.code,
             file: error.file,
-            line: lineCount + 1,
+            line: isCounted ? lineCount + 1 : nil,
             offset: offset + Int64(end - start),
             error.message
         )
@@ -212,7 +159,7 @@ package final class LineReader {
         return JournalError(
             .lineTooLong,
             file: path,
-            line: lineCount,
+            line: lineNumber,
             offset: lineStart,
             "expected at most \(lineLimit) bytes a line"
         )

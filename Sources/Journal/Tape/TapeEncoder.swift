@@ -23,6 +23,19 @@ struct TapeInputs {
         var payload: Int32
         var n: Ordinal
         var time: Int64
+
+        /// Of a meta line, which no thread appends: a new segment's first.
+        init(meta payload: Int, time: Instant) {
+            self.init(kind: .meta, source: .stocks, payload: payload, n: 0, time: time)
+        }
+
+        init(kind: Kind, source: FeedSource, payload: Int, n: Ordinal, time: Instant) {
+            self.kind = kind.rawValue
+            self.source = source.rawValue
+            self.payload = Int32(payload)
+            self.n = n
+            self.time = time.nanos
+        }
     }
 
     private(set) var bytes: [UInt8] = []
@@ -40,25 +53,27 @@ struct TapeInputs {
         time: Instant,
         payload: UnsafeRawBufferPointer
     ) {
-        let head = Head(
-            kind: kind.rawValue,
-            source: source.rawValue,
-            payload: Int32(payload.count),
-            n: n,
-            time: time.nanos
-        )
+        let head = Head(kind: kind, source: source, payload: payload.count, n: n, time: time)
         withUnsafeBytes(of: head) { bytes.append(contentsOf: $0) }
         bytes.append(contentsOf: payload)
     }
 
-    /// Makes lines of the next inputs until `limit` bytes of text are there.
+    /// What the next input is; nil when none is left.
+    var nextHead: Head? {
+        guard next < bytes.count else { return nil }
+        return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: next, as: Head.self) }
+    }
+
+    /// Makes lines of the next inputs until `limit` bytes of text are there, or the next one belongs in a new segment.
     ///
-    /// - Returns: how many lines; 0 when none is left.
-    mutating func encode(into text: inout [UInt8], limit: Int) -> Int64 {
+    /// - Returns: how many lines; 0 when none is left, or the pace wants a new segment first.
+    mutating func encode(into text: inout [UInt8], limit: Int, pace: inout TapePace) -> Int64 {
         var lines: Int64 = 0
         bytes.withUnsafeBytes { all in
             while next < all.count, text.count < limit {
                 let head = all.loadUnaligned(fromByteOffset: next, as: Head.self)
+                if pace.isDue(head, behind: text.count) { return }
+                pace.note(head)
                 next += MemoryLayout<Head>.size
                 let end = next + Int(head.payload)
                 TapeEncoder.append(head, UnsafeRawBufferPointer(rebasing: all[next..<end]), to: &text)
@@ -82,6 +97,7 @@ enum TapeEncoder {
         else {
             preconditionFailure("input of kind \(head.kind), source \(head.source)")
         }
+        let lineStart = out.count
         out.append(contentsOf: #"{"t":"#.utf8)
         DecimalText.append(head.time, to: &out)
         // A recording without an engine has no ordinals (0): its lines are numbered when they are replayed.
@@ -97,7 +113,7 @@ enum TapeEncoder {
         case .rest: out.append(contentsOf: #","rest":"#.utf8)
         case .frame:
             out.append(contentsOf: #","src":""#.utf8)
-            TapeFormat.name(of: source).withUTF8Buffer { out.append(contentsOf: $0) }
+            source.tapeText.withUTF8Buffer { out.append(contentsOf: $0) }
             out.append(contentsOf: #"","frame":"#.utf8)
         }
         if kind == .frame, !isEmbeddable(payload) {
@@ -105,7 +121,7 @@ enum TapeEncoder {
         } else {
             out.append(contentsOf: payload)
         }
-        out.append(contentsOf: "}\n".utf8)
+        LineSeal.append(to: &out, lineStart: lineStart)
     }
 
     /// The payload of a command line.
@@ -116,7 +132,7 @@ enum TapeEncoder {
         object.field("id", command.id, to: &out)
         object.field("owner", command.owner, to: &out)
         object.key("body", to: &out)
-        out.append(contentsOf: isOneLine(command.body) ? command.body : Array("null".utf8))
+        out.append(contentsOf: oneLine(command.body) ?? Array("null".utf8))
         object.end(&out)
         return out
     }
@@ -132,14 +148,18 @@ enum TapeEncoder {
         return out
     }
 
-    /// The payload of a line with an answer; a body that isn't one line of JSON stands as a text.
+    /// The payload of a line with an answer; a body that isn't JSON stands as a text.
     static func rest(_ source: String, _ url: String, _ body: [UInt8]) -> [UInt8] {
         var out: [UInt8] = []
         var object = JSONObject(&out)
         object.field("src", source, to: &out)
         object.field("url", url, to: &out)
         object.key("body", to: &out)
-        if isOneLine(body) { out.append(contentsOf: body) } else { body.withUnsafeBytes { appendText($0, to: &out) } }
+        if let line = oneLine(body) {
+            out.append(contentsOf: line)
+        } else {
+            body.withUnsafeBytes { appendText($0, to: &out) }
+        }
         object.end(&out)
         return out
     }
@@ -165,8 +185,15 @@ enum TapeEncoder {
         return JSONScan.valueEnd(frame, from: 0) == frame.count
     }
 
-    private static func isOneLine(_ text: [UInt8]) -> Bool {
-        text.withUnsafeBytes { JSONScan.valueEnd($0, from: 0) == $0.count && !$0.contains(UInt8(ascii: "\n")) }
+    /// JSON that stands on one line, nil for what isn't JSON.
+    ///
+    /// In JSON a line break only ever stands between tokens, where a space says the same.
+    private static func oneLine(_ text: [UInt8]) -> [UInt8]? {
+        let isWhole = text.withUnsafeBytes { bytes in
+            JSONScan.valueEnd(bytes, from: 0).map { JSONScan.skipSpace(bytes, from: $0) == bytes.count } ?? false
+        }
+        guard isWhole else { return nil }
+        return text.contains { $0 < 0x20 } ? text.map { $0 < 0x20 ? 0x20 : $0 } : text
     }
 
     private static func appendText(_ bytes: UnsafeRawBufferPointer, to out: inout [UInt8]) {

@@ -7,21 +7,9 @@ package enum TapeFormat {
     /// The version that the meta line names.
     package static let version: Int64 = 1
 
-    /// The texts of `src`: data of a stored format, the one place of this target where providers are named.
-    package static let sourceNames: [(source: FeedSource, name: StaticString)] = [
-        (.stocks, "polygon.stocks"),
-        (.options, "polygon.options"),
-        (.indices, "polygon.indices"),
-        (.flow, "uw"),
-        (.bridge, "ib"),
-    ]
-
-    /// The text of a source on the tape.
-    package static func name(of source: FeedSource) -> StaticString {
-        guard let found = sourceNames.first(where: { $0.source == source }) else {
-            preconditionFailure("no tape name for \(source)")
-        }
-        return found.name
+    /// The texts of `src`, in one array: looked through for each line.
+    package static let sourceNames: [(source: FeedSource, name: StaticString)] = FeedSource.allCases.map {
+        ($0, $0.tapeText)
     }
 
     /// The source that a text names, nil for an unknown one.
@@ -54,7 +42,7 @@ package struct TapePosition: Sendable, Hashable {
     package var file: Int
     /// Byte offset in the uncompressed content.
     package var offset: Int64
-    /// Lines before it in this file.
+    /// Lines before it in this file; −1 where that isn't known.
     package var line: Int64
 
     package init(file: Int = 0, offset: Int64 = 0, line: Int64 = 0) {

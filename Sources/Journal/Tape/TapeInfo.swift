@@ -50,7 +50,7 @@ package struct TapeInfo: Sendable, Equatable {
         case .meta: kind = "meta"
         case .frame(_, _, let source, let bytes):
             kind = "frame"
-            framesBySource["\(TapeFormat.name(of: source))", default: 0] += 1
+            framesBySource[source.tapeName, default: 0] += 1
             frameBytes += Int64(bytes.count)
         case .clock: kind = "clock"
         case .command: kind = "cmd"

@@ -21,14 +21,21 @@ final class TapeLineParser {
 
     /// - Throws: `LineDamage`.
     func parse(_ line: UnsafeRawBufferPointer) throws(LineDamage) -> TapeLine {
-        if let line = Self.ownFrame(line) { return line }
+        var sealed = 0
+        if let holds = LineSeal.check(line) {
+            guard holds else {
+                throw LineDamage(offset: line.count - LineSeal.count, expected: "\"crc\" with the line's checksum")
+            }
+            sealed = LineSeal.count
+        }
+        if let line = Self.ownFrame(line, sealed: sealed) { return line }
         let members = try TapeMembers(line)
         return try general(members, of: line)
     }
 
     // A frame that is an array of objects and the line's last member; what a line of ours with a frame of market
     // events looks like. Whatever else stands in the frame is the decoder's to judge.
-    private static func ownFrame(_ line: UnsafeRawBufferPointer) -> TapeLine? {
+    private static func ownFrame(_ line: UnsafeRawBufferPointer, sealed: Int) -> TapeLine? {
         var scan = PrefixScan(line)
         guard scan.skip(#"{"t":"#), let time = scan.integer() else { return nil }
         var n: Ordinal?
@@ -38,9 +45,10 @@ final class TapeLineParser {
         }
         guard scan.skip(#","src":""#), let source = scan.source(), scan.skip(#"","frame":[{"#) else { return nil }
         let start = scan.offset - 2
-        let count = line.count
-        guard count - start >= 5, line[count - 1] == UInt8(ascii: "}"), line[count - 2] == UInt8(ascii: "]"),
-            line[count - 3] == UInt8(ascii: "}")
+        // Without a seal the brace that closes the line stands where a seal would begin.
+        let count = sealed > 0 ? line.count - sealed + 1 : line.count
+        guard count - start >= 5, sealed > 0 || line[count - 1] == UInt8(ascii: "}"),
+            line[count - 2] == UInt8(ascii: "]"), line[count - 3] == UInt8(ascii: "}")
         else { return nil }
         let frame = UnsafeRawBufferPointer(rebasing: line[start..<(count - 1)])
         return .frame(time: Instant(nanos: time), n: n, source: source, bytes: frame)

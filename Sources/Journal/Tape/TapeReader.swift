@@ -89,7 +89,7 @@ package final class TapeReader {
                 let line = try parse(text, lines)
                 if identity == nil, file == 0 { identify(line, text) }
                 isWhole = lines.isWhole
-                position = TapePosition(file: file, offset: lines.offset, line: lines.lineCount)
+                position = TapePosition(file: file, offset: lines.offset, line: lines.lineNumber ?? -1)
                 return line
             } catch {
                 try handle(error)
@@ -128,7 +128,7 @@ package final class TapeReader {
         _ offset: Int,
         _ message: String
     ) -> JournalError {
-        JournalError(code, file: paths[file], line: lines.lineCount, offset: lines.lineStart + Int64(offset), message)
+        JournalError(code, file: paths[file], line: lines.lineNumber, offset: lines.lineStart + Int64(offset), message)
     }
 
     private func handle(_ error: JournalError) throws(JournalError) {

@@ -1,19 +1,22 @@
-internal import CZstd
 internal import Glibc
 internal import Primitives
 
 /// A numbered file of a tape directory: `tape-000001.jsonl` while it is open, `tape-000001.jsonl.zst` afterwards.
-package struct TapeSegment: Sendable {
+///
+/// Closing goes by steps, each of which leaves a good copy: the closed copy is written beside (`.tmp`) and synced, renamed,
+/// the directory synced, the copy read back whole, and only then the raw file removed.
+package struct TapeSegment: Sendable, Equatable {
     let directory: String
-    let number: Int
+    package let number: Int
 
     init(directory: String, number: Int) {
         self.directory = directory
         self.number = number
     }
 
-    var rawPath: String { "\(directory)/\(Self.name(number))" }
-    var compressedPath: String { rawPath + ".zst" }
+    package var rawPath: String { "\(directory)/\(Self.name(number))" }
+    package var compressedPath: String { rawPath + ".zst" }
+    var temporaryPath: String { compressedPath + ".tmp" }
 
     private static func name(_ number: Int) -> String {
         let digits = String(number)
@@ -24,61 +27,84 @@ package struct TapeSegment: Sendable {
         guard name.hasPrefix("tape-") else { return nil }
         let rest = name.dropFirst(5)
         for ending in [".jsonl", ".jsonl.zst"] where rest.hasSuffix(ending) {
-            return Int(rest.dropLast(ending.utf8.count))
+            return Int(rest.dropLast(ending.utf8.count)).flatMap { $0 > 0 ? $0 : nil }
         }
         return nil
     }
 
-    /// The files of a tape directory in the order in which they are read.
+    /// The segments of a directory in order, each with the file to read.
     ///
     /// - Throws: `unreadable`.
-    package static func paths(in directory: String) throws(JournalError) -> [String] {
+    package static func list(in directory: String) throws(JournalError) -> [(segment: TapeSegment, path: String)] {
         var byNumber: [Int: String] = [:]
         for name in try Files.names(in: directory) {
             guard let number = number(of: name) else { continue }
             // Where both are there the process ended between the renaming and the removal: both say the same.
             if byNumber[number] == nil || name.hasSuffix(".jsonl") { byNumber[number] = "\(directory)/\(name)" }
         }
-        return byNumber.sorted { $0.key < $1.key }.map(\.value)
+        return byNumber.sorted { $0.key < $1.key }.map { (TapeSegment(directory: directory, number: $0.key), $0.value) }
     }
 
+    /// The files of a tape directory in the order in which they are read.
+    ///
+    /// - Throws: `unreadable`.
+    package static func paths(in directory: String) throws(JournalError) -> [String] {
+        try list(in: directory).map(\.path)
+    }
+
+    // MARK: Opening
+
     /// The segment that a writer goes on with; whatever is behind its last good line is cut off.
+    ///
+    /// Lines up to the ordinal `trusted` were good when they were written and are passed over: a checkpoint rests on them.
     static func openNewest(
-        in directory: String
+        in directory: String,
+        trusted: Ordinal? = nil
     ) throws(JournalError) -> (segment: TapeSegment, recovery: TapeWriter.Recovery) {
         let numbers = try Files.names(in: directory).compactMap(number(of:))
         let segment = TapeSegment(directory: directory, number: max(numbers.max() ?? 1, 1))
         let hasRaw = Files.size(segment.rawPath) != nil
-        if try segment.isCompressed() {
-            if hasRaw { try Files.remove(segment.rawPath) }
+        if Files.size(segment.compressedPath) != nil, try segment.settle() {
             return (TapeSegment(directory: directory, number: segment.number + 1), TapeWriter.Recovery())
         }
         guard hasRaw else { return (segment, TapeWriter.Recovery()) }
-        return (segment, try segment.cutTornTail())
+        return (segment, try segment.cutTornTail(trusted))
     }
 
-    /// A compressed copy is there; where the raw file is too, it must be of the same length.
-    private func isCompressed() throws(JournalError) -> Bool {
+    /// Where both copies are there: removes the raw one if the closed one is whole and says the same, else the closed one.
+    ///
+    /// - Returns: whether a closed one is there afterwards.
+    /// - Throws: `corrupt` where two good copies differ: somebody must choose.
+    func settle() throws(JournalError) -> Bool {
         guard Files.size(compressedPath) != nil else { return false }
         guard let raw = Files.size(rawPath) else { return true }
-        let head = try Files.head(compressedPath, count: 32)
-        let size = head.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
-        guard size == UInt64(raw) else {
+        let closed: TapeIndex
+        do throws(JournalError) { closed = try SegmentPacker.verify(compressedPath) } catch
+            where error.code != .unreadable
+        {
+            try Files.remove(compressedPath)
+            try Files.syncDirectory(directory)
+            return false
+        }
+        guard closed.bytes == raw, try Files.sha256(rawPath) == closed.sha256 else {
             throw JournalError(
                 .corrupt,
                 file: compressedPath,
-                "beside an open segment of another length; remove the wrong one"
+                "beside a raw segment that differs; remove the wrong one"
             )
         }
+        try removeRaw()
         return true
     }
 
-    private func cutTornTail() throws(JournalError) -> TapeWriter.Recovery {
+    private func cutTornTail(_ trusted: Ordinal?) throws(JournalError) -> TapeWriter.Recovery {
         var recovery = TapeWriter.Recovery(isContinued: true)
         let size = Files.size(rawPath) ?? 0
         guard size > 0 else { return recovery }
-        let reader = TapeReader([rawPath])
-        var good: Int64 = 0
+        var position = TapePosition.start
+        if let trusted { position = try TapeSeek.position(of: .ordinal(trusted), in: [rawPath]) }
+        let reader = TapeReader([rawPath], from: position)
+        var good = position.offset
         var isWhole = true
         do throws(JournalError) {
             while let line = try reader.next() {
@@ -103,7 +129,9 @@ package struct TapeSegment: Sendable {
 
     /// Keeps what is cut off if it is more than the one line that a crash tears: it is damage that somebody must see.
     private func keepAside(from offset: Int64) throws(JournalError) -> String? {
-        let tail = Array(try Files.contents(rawPath).dropFirst(Int(offset)))
+        let raw = try File(rawPath)
+        let size = try raw.size()
+        let tail = try raw.bytes(at: offset, count: Int(max(0, size - offset)))
         guard tail.contains(UInt8(ascii: "\n")) else { return nil }
         let path = "\(rawPath).damaged-at-\(offset)"
         let file = try File(path, flags: O_WRONLY | O_CREAT | O_TRUNC)
@@ -112,15 +140,82 @@ package struct TapeSegment: Sendable {
         return path
     }
 
-    /// Writes the compressed copy, puts it in place and removes the raw file.
-    func compress(level: Int32) throws(JournalError) {
+    // MARK: Closing
+
+    /// Where closing may be broken off; tests stop at each.
+    package enum Step: CaseIterable, Sendable {
+        case written
+        case renamed
+        case verified
+        case removed
+    }
+
+    /// Puts the closed copy in place and removes the raw file.
+    ///
+    /// `continues` is asked after each step; false leaves everything as a crash there would.
+    /// - Returns: the index, nil for an empty segment, which is removed, and where it was broken off.
+    @discardableResult
+    package func pack(
+        level: Int32,
+        before: TapeIndex.Before,
+        blockBytes: Int? = nil,
+        continues: (Step) -> Bool = { _ in true }
+    ) throws(JournalError) -> TapeIndex? {
         guard let size = Files.size(rawPath) else { throw JournalError(.unreadable, file: rawPath, "it is gone") }
-        guard size > 0 else { return try Files.remove(rawPath) }
-        let temporary = compressedPath + ".tmp"
-        try Zstd.compress(rawPath, to: temporary, size: UInt64(size), level: level)
-        try Files.moveIntoPlace(temporary, as: compressedPath, in: directory)
+        guard size > 0 else {
+            try Files.remove(rawPath)
+            return nil
+        }
+        let index: TapeIndex
+        do throws(JournalError) {
+            index = try SegmentPacker.pack(
+                rawPath,
+                to: temporaryPath,
+                level: level,
+                before: before,
+                blockBytes: blockBytes ?? SegmentPacker.blockBytes
+            )
+        } catch {
+            // A disk that is full needs the room.
+            try? Files.remove(temporaryPath)
+            throw error
+        }
+        guard continues(.written) else { return nil }
+        try Files.moveIntoPlace(temporaryPath, as: compressedPath, in: directory)
+        guard continues(.renamed) else { return nil }
+        do throws(JournalError) {
+            guard try SegmentPacker.verify(compressedPath).sha256 == index.sha256 else {
+                throw JournalError(.corrupt, file: compressedPath, "it was read back otherwise than it was written")
+            }
+        } catch {
+            try Files.remove(compressedPath)
+            throw error
+        }
+        guard continues(.verified) else { return nil }
+        try removeRaw()
+        _ = continues(.removed)
+        return index
+    }
+
+    private func removeRaw() throws(JournalError) {
         try Files.remove(rawPath)
         try Files.syncDirectory(directory)
+    }
+
+    /// The index of a closed segment; for one of an earlier version, or a raw one, it is made by reading.
+    package func index() throws(JournalError) -> TapeIndex {
+        if Files.size(rawPath) == nil, let index = try TapeIndex.read(compressedPath) { return index }
+        let path = Files.size(rawPath) == nil ? compressedPath : rawPath
+        var index = TapeIndex()
+        let reader = TapeReader([path], policy: .skipLine)
+        while let line = try reader.next() {
+            index.span.note(n: line.n, time: line.time)
+            if case .frame = line { index.frames += 1 }
+            index.lines = reader.position.line
+            index.bytes = reader.position.offset
+        }
+        index.damaged = reader.damagedCount
+        return index
     }
 }
 
@@ -128,52 +223,20 @@ extension Files {
     /// The first bytes of a file.
     static func head(_ path: String, count: Int) throws(JournalError) -> [UInt8] {
         let file = try File(path)
-        var bytes = [UInt8](repeating: 0, count: count)
-        let length: Int
-        do {
-            length = try bytes.withUnsafeMutableBytes { buffer in try file.read(into: buffer) }
-        } catch let error as JournalError {
-            throw error
-        } catch {
-            preconditionFailure("File.read threw \(error)")
-        }
-        return Array(bytes[..<length])
+        return try file.bytes(at: 0, count: count)
     }
-}
 
-/// Compression of whole files.
-enum Zstd {
-    /// Compresses a file into one frame with content size and checksum, and syncs it.
-    static func compress(_ path: String, to target: String, size: UInt64, level: Int32) throws(JournalError) {
-        let input = try File(path)
-        let output = try File(target, flags: O_WRONLY | O_CREAT | O_TRUNC)
-        guard let context = ZSTD_createCCtx() else { throw JournalError(.unwritable, file: target, "no memory") }
-        defer { ZSTD_freeCCtx(context) }
-        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
-        ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
-        ZSTD_CCtx_setPledgedSrcSize(context, size)
-        let source = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
-        defer {
-            source.deallocate()
-            buffer.deallocate()
+    /// SHA-256 of a file's bytes, lower-case hexadecimal.
+    static func sha256(_ path: String) throws(JournalError) -> String {
+        let file = try File(path)
+        var hash = SHA256()
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { piece.deallocate() }
+        while true {
+            let count = try file.read(into: piece)
+            if count == 0 { break }
+            hash.update(UnsafeRawBufferPointer(rebasing: piece[..<count]))
         }
-        var isOver = false
-        while !isOver {
-            let count = try input.read(into: source)
-            isOver = count == 0
-            var from = ZSTD_inBuffer(src: source.baseAddress, size: count, pos: 0)
-            var isDrained = false
-            while !isDrained {
-                var to = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
-                let rest = ZSTD_compressStream2(context, &to, &from, isOver ? ZSTD_e_end : ZSTD_e_continue)
-                guard ZSTD_isError(rest) == 0 else {
-                    throw JournalError(.unwritable, file: target, String(cString: ZSTD_getErrorName(rest)))
-                }
-                if let error = output.write(UnsafeRawBufferPointer(rebasing: buffer[..<to.pos])).error { throw error }
-                isDrained = isOver ? rest == 0 : from.pos == from.size
-            }
-        }
-        if let error = output.syncData() { throw error }
+        return SHA256.hex(hash.digest())
     }
 }

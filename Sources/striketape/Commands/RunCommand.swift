@@ -19,12 +19,16 @@ struct RunCommand: AsyncParsableCommand {
     @Option(parsing: .upToNextOption, help: "Tapes as the feed (engine.clock: exchange).", completion: .file())
     var tape: [String] = []
 
+    @Option(help: "Record every input there too (tape.recordDir).", completion: .directory)
+    var record: String?
+
     @OptionGroup var options: ConfigurationOptions
 
     func validate() throws { _ = try parsedRoles() }
 
     func run() async throws {
-        let given = tape.isEmpty ? [] : [(key: "engine.clock", option: "--tape", value: "exchange")]
+        var given = tape.isEmpty ? [] : [(key: "engine.clock", option: "--tape", value: "exchange")]
+        if let record { given.append((key: "tape.recordDir", option: "--record", value: record)) }
         let loaded = try options.load(options: given, feedIsTape: !tape.isEmpty)
         let log = LogSetup(loaded.configuration, sink: StandardErrorSink())
         let live = LiveRun(loaded.configuration, roles: try parsedRoles(), tapeFiles: tape, log: log)
