@@ -89,7 +89,9 @@ package final class FlowFeed: MarketFeed {
     package func want(_ selection: UniverseSelection) {
         // Index options trade under two roots, and the provider's channels go by root (feeds.md 3.3, trap 8).
         var tickers = selection.underlyings
-        for (root, underlying) in Instrument.underlyingOfRoot where tickers.contains(underlying) { tickers.insert(root) }
+        for (root, underlying) in Instrument.underlyingOfRoot where tickers.contains(underlying) {
+            tickers.insert(root)
+        }
         var channels: Set<UnusualWhalesChannel> = []
         for kind in options.channels {
             if let whole = UnusualWhalesChannel(kind), kind != .optionTrades {

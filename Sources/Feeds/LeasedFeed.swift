@@ -1,5 +1,5 @@
 package import MarketData
-internal import Network
+package import Network
 package import Primitives
 
 /// A feed that only one process may have: it runs while this process holds its lease.

@@ -38,6 +38,8 @@ final class ClientSocket: ClientTransportOwner {
     private var started: Int64 = 0
     private var transport: ClientTransport?
     private var handshake: WebSocketHandshake?
+    /// What an address tried before answered instead of an upgrade.
+    private var refusedStatus: Int?
     /// nil while a read goes through it.
     private var reader: WebSocketFrameReader?
     private var random = SystemRandomNumberGenerator()
@@ -106,6 +108,7 @@ final class ClientSocket: ClientTransportOwner {
         guard isConnecting else { return }
         guard next < addresses.count, !hub.isClosed else { return fail(failure.words) }
         phase = .connecting
+        refusedStatus = handshake?.refusedStatus ?? refusedStatus
         handshake = nil
         refusedAt = 0
         next += 1
@@ -336,6 +339,7 @@ final class ClientSocket: ClientTransportOwner {
     /// Tells that there is no connection, once.
     private func fail(_ words: String) {
         guard isConnecting else { return }
+        client.refusedStatus = handshake?.refusedStatus ?? refusedStatus
         over()
         dropTransport()
         client.ended(self)

@@ -32,6 +32,8 @@ package final class WebSocketClient: @unchecked Sendable {
     var tally = WebSocketClientCounters()
     /// What the server chose of the subprotocols offered, of the last connection.
     package internal(set) var subprotocol: String?
+    /// The HTTP status with which the server answered the last handshake instead of an upgrade; known in `failed`.
+    package internal(set) var refusedStatus: Int?
 
     /// Makes a client that isn't connected yet; loop thread only.
     package init(loop: EventLoop, options: WebSocketClientOptions, handler: any WebSocketClientHandler) {

@@ -38,6 +38,9 @@ struct WebSocketHandshake {
         self.key = key
     }
 
+    /// The status of an answer that is no upgrade; nil before one came.
+    private(set) var refusedStatus: Int?
+
     /// Whether it waits only for the words of a refusal.
     var isRefused: Bool { if case .body = phase { true } else { false } }
 
@@ -190,6 +193,7 @@ struct WebSocketHandshake {
             status += " to \(excerpt(Array(location.prefix { $0 != "?" }.utf8))), redirects are not followed"
         }
         received = body
+        refusedStatus = head.status
         phase = .body(status: status, head: head)
         return refuse(status, head, isAll: false)
     }

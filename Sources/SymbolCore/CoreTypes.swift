@@ -11,6 +11,8 @@ package struct SymbolCoreOptions: Sendable {
     package var publishNanos: Int64
     /// Plans of one core at most; a further one is refused.
     package var planLimit: Int
+    /// How long plans wait for the bars of a gap.
+    package var repairNanos: Int64 = 10_000_000_000
     /// One live plan a symbol, style and owner (off in `replay --plans`).
     package var limitsLivePlans: Bool
 

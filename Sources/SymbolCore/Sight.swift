@@ -36,9 +36,6 @@ package struct Sight: Sendable, Hashable, BitwiseCopyable {
 
     /// Health that is asked for before plans see again.
     package static let healthNanos: Int64 = 2_000_000_000
-    /// How long an answer is waited for: a provider's bar is there some seconds after its end.
-    package static let repairNanos: Int64 = 10_000_000_000
-
     package private(set) var phase = Phase.seeing
 
     package init() {}
@@ -79,8 +76,8 @@ package struct Sight: Sendable, Hashable, BitwiseCopyable {
         }
     }
 
-    /// The source is back, in time, or the symbol spoke again.
-    package mutating func restored(at received: Instant) -> [Action] {
+    /// The source is back, in time, or the symbol spoke again; bars of a gap are waited for so long.
+    package mutating func restored(at received: Instant, repairNanos: Int64) -> [Action] {
         let healthyAt = received.advanced(byNanos: Self.healthNanos)
         switch phase {
         case .seeing, .repairing, .healing: return []
@@ -94,7 +91,7 @@ package struct Sight: Sendable, Hashable, BitwiseCopyable {
                 to: to,
                 isRepaired: false,
                 healthyAt: healthyAt,
-                deadline: received.advanced(byNanos: Self.repairNanos)
+                deadline: received.advanced(byNanos: repairNanos)
             )
             return [.ask(from: from, to: to)]
         }

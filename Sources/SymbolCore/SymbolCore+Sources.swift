@@ -98,7 +98,7 @@ extension SymbolCore {
             case .down: actions = watches[index].sight.lost(after: last)
             case .degraded: actions = watches[index].sight.dimmed(after: last)
             case .up:
-                actions = watches[index].sight.restored(at: input.received)
+                actions = watches[index].sight.restored(at: input.received, repairNanos: options.repairNanos)
                 watches[index].silenceDue = input.received.advanced(byNanos: watches[index].silenceNanos)
             }
             perform(actions, watch: index, bars: nil, received: input.received, into: &out)
@@ -138,7 +138,7 @@ extension SymbolCore {
         let hadBeenDim = watches[index].touched(at: time, received: received, day: sessions.current.day.date)
         watchDue = min(watchDue, watches[index].silenceDue)
         guard hadBeenDim, !feeds.degraded.contains(planSource(watches[index].slot)) else { return }
-        _ = watches[index].sight.restored(at: received)
+        _ = watches[index].sight.restored(at: received, repairNanos: options.repairNanos)
         settleWatches()
     }
 

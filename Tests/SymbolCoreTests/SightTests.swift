@@ -11,7 +11,7 @@ import Testing
         #expect(sight.lost(after: at(10)) == [.blind(from: at(10), defers: true)])
         #expect(sight.lost(after: at(11)) == [])
         #expect(sight.due == .distantFuture)
-        #expect(sight.restored(at: at(20)) == [.ask(from: at(10), to: at(20))])
+        #expect(sight.restored(at: at(20), repairNanos: 10_000_000_000) == [.ask(from: at(10), to: at(20))])
         #expect(sight.fire(at: at(22)) == [])
         #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [.repair(from: at(10), to: at(20))])
         #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [])
@@ -23,7 +23,7 @@ import Testing
     @Test func anEarlyAnswerStillWaitsForHealth() {
         var sight = Sight()
         _ = sight.lost(after: at(10))
-        _ = sight.restored(at: at(20))
+        _ = sight.restored(at: at(20), repairNanos: 10_000_000_000)
         #expect(sight.answered(hasBars: false, from: at(10), to: at(20)) == [.giveUp(from: at(10), to: at(20))])
         #expect(sight.fire(at: at(21)) == [])
         #expect(sight.fire(at: at(22)) == [.see])
@@ -32,7 +32,7 @@ import Testing
     @Test func withoutAnAnswerTheRepairIsGivenUp() {
         var sight = Sight()
         _ = sight.lost(after: at(10))
-        _ = sight.restored(at: at(20))
+        _ = sight.restored(at: at(20), repairNanos: 10_000_000_000)
         #expect(sight.fire(at: at(29.9)) == [])
         #expect(sight.fire(at: at(30)) == [.giveUp(from: at(10), to: at(20)), .see])
         #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [])
@@ -41,19 +41,19 @@ import Testing
     @Test func aSecondLossBeforeTheRepairSettlesTheFirst() {
         var sight = Sight()
         _ = sight.lost(after: at(10))
-        _ = sight.restored(at: at(20))
+        _ = sight.restored(at: at(20), repairNanos: 10_000_000_000)
         #expect(
             sight.lost(after: at(21)) == [.giveUp(from: at(10), to: at(20)), .blind(from: at(21), defers: true)]
         )
         // The answer to the first gap comes late and means nothing.
-        #expect(sight.restored(at: at(23)) == [.ask(from: at(21), to: at(23))])
+        #expect(sight.restored(at: at(23), repairNanos: 10_000_000_000) == [.ask(from: at(21), to: at(23))])
         #expect(sight.answered(hasBars: true, from: at(10), to: at(20)) == [])
     }
 
     @Test func aLossAfterTheRepairOpensAnotherGap() {
         var sight = Sight()
         _ = sight.lost(after: at(10))
-        _ = sight.restored(at: at(20))
+        _ = sight.restored(at: at(20), repairNanos: 10_000_000_000)
         _ = sight.answered(hasBars: true, from: at(10), to: at(20))
         #expect(sight.lost(after: at(21)) == [.blind(from: at(21), defers: true)])
     }
@@ -62,10 +62,10 @@ import Testing
         var sight = Sight()
         #expect(sight.dimmed(after: at(10)) == [.blind(from: at(10), defers: false)])
         #expect(sight.dimmed(after: at(11)) == [])
-        #expect(sight.restored(at: at(12)) == [])
+        #expect(sight.restored(at: at(12), repairNanos: 10_000_000_000) == [])
         #expect(sight.dimmed(after: at(13)) == [])
         #expect(sight.phase == .dim)
-        _ = sight.restored(at: at(14))
+        _ = sight.restored(at: at(14), repairNanos: 10_000_000_000)
         #expect(sight.fire(at: at(15.9)) == [])
         #expect(sight.fire(at: at(16)) == [.see])
     }
@@ -91,7 +91,7 @@ import Testing
                 switch random.next() % 6 {
                 case 0: sight.lost(after: at(now))
                 case 1: sight.dimmed(after: at(now))
-                case 2: sight.restored(at: at(now))
+                case 2: sight.restored(at: at(now), repairNanos: 10_000_000_000)
                 case 3: sight.answered(hasBars: random.next() % 2 == 0, from: from ?? at(0), to: at(now))
                 default: sight.fire(at: at(now))
                 }

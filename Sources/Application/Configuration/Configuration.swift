@@ -120,6 +120,7 @@ package struct Configuration: Sendable, Equatable {
     /// When a feed's lag makes plans blind.
     package struct Feed: Sendable, Equatable {
         package var lagMaxMs = 0
+        package var repairMs = 0
     }
 
     /// The public listener.

@@ -199,6 +199,13 @@ package enum ConfigurationSchema {
             default: 2000,
             "A feed that lags more makes plans blind; 0 looks at no lag (delayed feeds)."
         ),
+        .integer(
+            "feed.repairMs",
+            \.feed.repairMs,
+            1_000...86_400_000,
+            default: 10_000,
+            "Plans wait so long for the bars of a gap, in receive time; then what they see has an uncertain time."
+        ),
     ]
 
     private static let servers: [ConfigurationKey] = [

@@ -70,9 +70,8 @@ private final class EventCounter {
     private var batch = DecodedBatch()
 
     func count(_ source: FeedSource, _ frame: UnsafeRawBufferPointer) -> Int? {
-        guard [.stocks, .options, .indices].contains(source) else { return nil }
         batch.removeAll()
-        decoder.decode(frame, symbols: &symbols, into: &batch)
+        decoder.decode(frame, of: source, symbols: &symbols, into: &batch)
         return batch.count
     }
 }

@@ -14,7 +14,7 @@ package final class TapeRecording: @unchecked Sendable {
     private let tape: TapeWriter
     private let loop = EventLoop(name: "record")
     private let sink: RecordingSink
-    private var feeds: [ProviderFeed] = []
+    private var feeds: [any MarketFeed] = []
     private let logger: Logger
     private var failure: JournalError?
 
@@ -40,11 +40,13 @@ package final class TapeRecording: @unchecked Sendable {
     package func start() {
         loop.start()
         loop.execute { [self] in
-            for market in configuration.polygon.markets {
-                guard let feed = FeedFactory.make(market, configuration, loop: loop, sink: sink, logger: logger) else {
-                    continue
-                }
-                feeds.append(feed)
+            let builder = FeedBuilder(configuration: configuration, loop: loop, sink: sink, logger: logger, lease: nil)
+            var wishes = UniverseWishes()
+            wishes.configured = configuration.polygon.symbols
+            feeds = builder.feeds(fetchFlow: nil)
+            let selection = Universe.select(wishes, quotas: UniverseQuotas(), now: SystemClock.wall())
+            for feed in feeds {
+                feed.want(selection)
                 feed.start()
             }
             loop.schedule(after: 200_000_000, repeating: 200_000_000) { [self] in tell(tape.flush()) }
@@ -78,7 +80,7 @@ package final class TapeRecording: @unchecked Sendable {
 /// Writes frames and feed states down, decoding only what the connection needs.
 private final class RecordingSink: EventSink {
     private let tape: TapeWriter
-    private var decoder = PolygonDecoder()
+    private var decoder = FrameDecoder()
     private var symbols = SymbolTable()
     private var batch = DecodedBatch()
 
@@ -87,7 +89,7 @@ private final class RecordingSink: EventSink {
     func receive(frame: UnsafeRawBufferPointer, from source: FeedSource, at received: Instant) -> FrameOutcome {
         tape.frame(frame, n: 0, source: source, at: received)
         batch.removeAll()
-        decoder.decode(frame, symbols: &symbols, into: &batch)
+        decoder.decode(frame, of: source, symbols: &symbols, into: &batch)
         return FrameOutcome(
             eventCount: batch.count,
             firstTime: batch.count > 0 ? batch[0].time : nil,

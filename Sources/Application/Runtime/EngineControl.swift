@@ -19,6 +19,8 @@ final class EngineControl: BusEngine {
     private let reads = DispatchQueue(label: "plan-reads")
     /// Whether the bus's state goes on the tape: not where a recorded tape is the feed, whose replay has no bus.
     private let recordsBus: Bool
+    /// Hears what somebody watches; set before the bus starts.
+    nonisolated(unsafe) var watched: @Sendable (Set<Channel>) -> Void = { _ in }  // Owner: whoever starts the run.
 
     init(host: EngineHost, bus: any MessageBus, recordsBus: Bool, logger: Logger) {
         self.host = host
@@ -39,6 +41,7 @@ final class EngineControl: BusEngine {
     }
 
     func demanded(_ channels: Set<Channel>) {
+        watched(channels)
         let names = Set(channels.map(\.name))
         host.feedLoop.execute { [self] in host.engine.ingest.control { _ in .demand(names) } }
     }

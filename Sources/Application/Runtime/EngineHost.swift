@@ -25,7 +25,7 @@ final class EngineHost: @unchecked Sendable {
     let log: StoreLog
     /// The second recording, where one is wanted.
     let second: SecondTape?
-    private let sink: BusSink
+    let sink: BusSink
     let isExchangeClock: Bool
     private let configuration: Configuration
     let saved: SavedStates
@@ -123,6 +123,7 @@ final class EngineHost: @unchecked Sendable {
         }
         var core = SymbolCoreOptions(planLimit: configuration.engine.maxPlans)
         core.publishNanos = Int64(configuration.engine.publishMs) * 1_000_000
+        core.repairNanos = Int64(configuration.feed.repairMs) * 1_000_000
         let savedCores = (self.saved.checkpoint?.parts ?? []).map { ($0.name, $0.bytes) }
         engine = Engine(
             EngineOptions(
@@ -131,6 +132,7 @@ final class EngineHost: @unchecked Sendable {
                 mailboxInputs: configuration.engine.mailboxEvents,
                 symbolLimit: configuration.engine.maxSymbols,
                 servedSymbols: servedSymbols,
+                lagMaxNanos: Int64(configuration.feed.lagMaxMs) * 1_000_000,
                 core: core
             ),
             sink: sequencer,
@@ -270,7 +272,7 @@ final class EngineHost: @unchecked Sendable {
         let symbols = ingest.symbolCounts
         let now = FeedFigures(
             ingest: ingest.counters,
-            malformed: decoder.malformed + decoder.brokenFrames + decoder.oversizedFrames,
+            malformed: decoder.malformed,
             unknown: decoder.unknown,
             symbols: symbols.known,
             refusedSymbols: symbols.refused,

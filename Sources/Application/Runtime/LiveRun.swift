@@ -36,9 +36,8 @@ package final class LiveRun: @unchecked Sendable {
     private var bus: (any MessageBus)?
     private var control: EngineControl?
     private var gateway: Gateway?
-    private var feeds: [(market: Configuration.Market, feed: ProviderFeed)] = []
+    private var supervisor: FeedSupervisor?
     private var tapeFeed: TapeFeed?
-    private let feedPhases = Lock<[String: String]>([:])
 
     /// A run that stands still; `tapeFiles` are the feed instead of a provider, empty for a provider.
     package init(_ configuration: Configuration, roles: Roles, tapeFiles: [String], log: LogSetup) {
@@ -84,6 +83,7 @@ package final class LiveRun: @unchecked Sendable {
             let recordsBus = tapeFiles.isEmpty && configuration.redis.url != nil
             control = EngineControl(host: host, bus: bus, recordsBus: recordsBus, logger: logger)
         }
+        if let host, tapeFiles.isEmpty { try makeFeeds(host) }
         if roles.contains(.gateway) { try startGateway(on: bus) }
         bus.start(engine: control, subscriber: gateway)
         if let host {
@@ -99,7 +99,8 @@ package final class LiveRun: @unchecked Sendable {
         logger.info("stopping")
         await gateway?.drain()
         if let host {
-            host.feedLoop.execute { [self] in for (_, feed) in feeds { feed.stop() } }
+            let supervisor = supervisor
+            host.feedLoop.execute { supervisor?.stop() }
             host.stop()
         }
         await bus?.stop()
@@ -169,6 +170,27 @@ package final class LiveRun: @unchecked Sendable {
         self.gateway = gateway
     }
 
+    /// Makes the feeds that start once everything behind them stands.
+    private func makeFeeds(_ host: EngineHost) throws {
+        let lease = try Leases.make(
+            configuration,
+            owner: Leases.owner(stateDirectory: configuration.state.dir),
+            loop: busLoop
+        )
+        let builder = FeedBuilder(
+            configuration: configuration,
+            loop: host.feedLoop,
+            sink: host.engine.ingest,
+            logger: logger,
+            lease: lease
+        )
+        let supervisor = FeedSupervisor(builder, ingest: host.engine.ingest, roster: host.sink.roster)
+        self.supervisor = supervisor
+        FeedMetrics.register(supervisor, in: metrics)
+        host.sink.connect { payload in host.feedLoop.execute { supervisor.requested(payload) } }
+        control?.watched = { channels in host.feedLoop.execute { supervisor.watched(channels) } }
+    }
+
     /// Feed loop thread.
     private func startFeeds(_ host: EngineHost) {
         guard tapeFiles.isEmpty else {
@@ -190,32 +212,14 @@ package final class LiveRun: @unchecked Sendable {
             feed.start()
             return
         }
-        for market in configuration.polygon.markets {
-            guard
-                let feed = FeedFactory.make(
-                    market,
-                    configuration,
-                    loop: host.feedLoop,
-                    sink: host.engine.ingest,
-                    logger: logger
-                )
-            else { continue }
-            feeds.append((market, feed))
-            feed.start()
-        }
-        host.feedLoop.schedule(after: 500_000_000, repeating: 500_000_000) { [self] in
-            let phases = feeds.map { ($0.market.rawValue, $0.feed.phase.rawValue) }
-            feedPhases.withLock { $0 = Dictionary(phases, uniquingKeysWith: { $1 }) }
-        }
+        guard let supervisor else { preconditionFailure("a live run without feeds") }
+        supervisor.start()
     }
 
     private var dependencies: [Dependency] {
         var found: [Dependency] = []
-        let phases = feedPhases.withLock { $0 }
-        for market in configuration.polygon.markets where host != nil && tapeFiles.isEmpty {
-            guard !MarketSubscriptions.of(market, symbols: configuration.polygon.symbols).isEmpty else { continue }
-            let phase = phases[market.rawValue] ?? "starting"
-            found.append(Dependency(name: "feed.\(market.rawValue)", isReady: phase == "live", detail: phase))
+        for feed in supervisor?.figures ?? [] {
+            found.append(Dependency(name: "feed.\(feed.name)", isReady: feed.isLive, detail: feed.phase))
         }
         if let host {
             let health = host.sequencer.health

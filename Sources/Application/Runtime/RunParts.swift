@@ -1,5 +1,4 @@
 internal import Engine
-internal import FeedProtocols
 internal import Feeds
 internal import Gateway
 internal import Journal
@@ -8,91 +7,6 @@ internal import MarketData
 internal import Network
 internal import Primitives
 internal import Telemetry
-
-extension Configuration.Market {
-    /// Where the market's frames come from, as the engine names it.
-    var source: FeedSource {
-        switch self {
-        case .stocks: .stocks
-        case .options: .options
-        case .indices: .indices
-        }
-    }
-}
-
-/// What to subscribe on a market for the configured symbols.
-enum MarketSubscriptions {
-    static func of(_ market: Configuration.Market, symbols: [String]) -> Set<PolygonSubscription> {
-        let (kind, channels): (InstrumentKind, [PolygonChannel]) =
-            switch market {
-            case .stocks: (.equity, [.minuteBar, .trade, .quote, .priceBands])
-            case .options: (.option, [.minuteBar, .trade, .quote])
-            case .indices: (.index, [.indexValue, .minuteBar])
-            }
-        var found: Set<PolygonSubscription> = []
-        for symbol in symbols where Instrument(symbol)?.kind == kind {
-            for channel in channels {
-                if let subscription = PolygonSubscription(channel, symbol) { found.insert(subscription) }
-            }
-        }
-        return found
-    }
-}
-
-/// Joins a market's connection to a sink, as configured.
-enum FeedFactory {
-    /// - Returns: nil, with a line in the log, where the market has no symbol or the address is none. Feed loop thread.
-    static func make(
-        _ market: Configuration.Market,
-        _ configuration: Configuration,
-        loop: EventLoop,
-        sink: any EventSink,
-        logger: Logger
-    ) -> ProviderFeed? {
-        let subscriptions = MarketSubscriptions.of(market, symbols: configuration.polygon.symbols)
-        guard let base = configuration.polygon.url, !subscriptions.isEmpty else {
-            logger.warning("feed_idle", metadata: ["market": "\(market.rawValue)", "why": "no symbol of this market"])
-            return nil
-        }
-        let url: WebSocketURL
-        do { url = try WebSocketURL("\(base)/\(market.rawValue)") } catch {
-            logger.error("feed_url", metadata: ["error": "\(error)"])
-            return nil
-        }
-        return ProviderFeed(
-            loop: loop,
-            source: market.source,
-            options: ProviderFeedOptions(
-                client: WebSocketClientOptions(url: url),
-                key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
-                subscriptions: subscriptions,
-                watchesSilence: configuration.engine.clock == .wall
-            ),
-            sink: sink,
-            clock: { SystemClock.wall() },
-            told: { event in FeedLog.write(event, market: market.rawValue, to: logger) }
-        )
-    }
-}
-
-/// One clear line for each thing that a feed tells.
-enum FeedLog {
-    static func write(_ event: FeedEvent, market: String, to logger: Logger) {
-        switch event {
-        case .refused(let pair, let cause):
-            logger.warning("feed_refused", metadata: ["market": "\(market)", "pair": "\(pair)", "cause": "\(cause)"])
-        case .alert(let words): logger.error("feed_alert", metadata: ["market": "\(market)", "cause": "\(words)"])
-        case .gap(let after, let before):
-            logger.warning(
-                "feed_gap",
-                metadata: [
-                    "market": "\(market)", "after": "\(after.nanos)",
-                    "before": "\(before.map { "\($0.nanos)" } ?? "open")",
-                ]
-            )
-        }
-    }
-}
 
 extension GatewayConfiguration {
     /// What the configuration file says of the gateway.
@@ -149,6 +63,35 @@ enum RunMetrics {
         TapeMetrics.register(host, in: metrics)
         metrics.observe("tape_lost_lines_total", help: "Tape lines that could not be written.") {
             host.tape.status.lostLines
+        }
+    }
+}
+
+/// The feeds' figures at `/metrics`.
+enum FeedMetrics {
+    static func register(_ supervisor: FeedSupervisor, in metrics: MetricsRegistry) {
+        for (place, name) in supervisor.names.enumerated() {
+            func observe(
+                _ metric: String,
+                _ help: String,
+                _ read: @escaping @Sendable (FeedSupervisor.FeedFigure) -> Int64
+            ) {
+                metrics.observe("feed_\(metric)", help: help, labels: [MetricLabel("feed", name)]) {
+                    let figures = supervisor.figures
+                    return place < figures.count ? read(figures[place]) : 0
+                }
+            }
+            observe("live", "1 while the feed is connected and all it was asked for is acknowledged.") {
+                $0.isLive ? 1 : 0
+            }
+            observe("attempts_total", "Connections begun.") { $0.counters.attempts }
+            observe("connections_total", "Handshakes done.") { $0.counters.connections }
+            observe("frames_total", "Frames received of the feed.") { $0.counters.frames }
+            observe("filtered_frames_total", "Frames of what nobody wants, dropped before they were queued.") {
+                $0.counters.filtered
+            }
+            observe("alerts_total", "Things that a person should look at.") { $0.counters.alerts }
+            observe("refusals_total", "Instruments or channels that the provider refused.") { $0.counters.refusals }
         }
     }
 }

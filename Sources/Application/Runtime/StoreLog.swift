@@ -42,6 +42,10 @@ final class BusSink: MessageSink {
     private let bus: any MessageBus
     /// nil once the bus takes messages.
     private let held: Lock<[Envelope]?>
+    /// Who fetches what the cores want; nil before the feeds are there, and where none are.
+    private let requested = Lock<(@Sendable ([UInt8]) -> Void)?>(nil)
+    /// Which contracts have open plans.
+    let roster = PlanRoster()
     /// Held around every release, so that what is released again can't overtake what is new.
     private let gate = Lock(())
 
@@ -66,6 +70,7 @@ final class BusSink: MessageSink {
 
     func release(_ messages: [Envelope]) {
         log.released(messages)
+        roster.released(messages)
         let isHeld = held.withLock { held in
             held?.append(contentsOf: messages)
             return held != nil
@@ -74,4 +79,10 @@ final class BusSink: MessageSink {
     }
 
     func reply(to command: String, payload: [UInt8]) { bus.reply(to: command, payload: payload) }
+
+    /// A core's wish from before the feeds are there comes to nothing: its deadline answers it.
+    func request(_ payload: [UInt8]) { requested.withLock { $0 }?(payload) }
+
+    /// Whom the cores' wishes go to from now on.
+    func connect(_ target: @escaping @Sendable ([UInt8]) -> Void) { requested.withLock { $0 = target } }
 }
