@@ -143,18 +143,25 @@ struct Desk {
         book.fire(upTo: now, into: &out)
     }
 
-    /// What came since the last call, short: `entry 100`, `target1 101 gap`, `→ entered 99`.
+    /// What came since the last call, short: `entry 100`, `target1 101 gap repaired`, `→ entered entered 99 blind`.
     mutating func take() -> [String] {
         defer { out = [] }
-        return out.map { outcome in
+        return out.compactMap { outcome in
             switch outcome {
-            case .hit(let hit):
-                "\(hit.kind.rawValue)\(hit.target.map { "\($0)" } ?? "")\(hit.price.map { " \(text($0))" } ?? "")"
-                    + (hit.isGap ? " gap" : "")
+            case .hit(let hit): text(hit)
             case .status(let status):
                 "→ \(status.state.rawValue) \(status.reason.rawValue) \(text(status.stop))"
+                    + (status.blind == .blind ? " blind" : status.blind == .sees ? "" : " gap")
+            case .voided(let void): "void " + text(void.hit)
+            case .because: nil
             }
         }
+    }
+
+    private func text(_ hit: PlanHit) -> String {
+        "\(hit.kind.rawValue)\(hit.target.map { "\($0)" } ?? "")\(hit.price.map { " \(text($0))" } ?? "")"
+            + (hit.isGap ? " gap" : "") + (hit.isRepaired ? " repaired" : "") + (hit.isAmbiguous ? " ambiguous" : "")
+            + (hit.isTimeUncertain ? " uncertain" : "")
     }
 
     /// Hits alone.
