@@ -132,6 +132,11 @@ struct FinishedPlans {
 
     mutating func append(_ handle: PlanHandle) { handles.append(handle) }
 
+    /// - Complexity: O(plans that are over).
+    mutating func remove(_ handle: PlanHandle) {
+        if let position = handles[first...].lastIndex(of: handle) { handles.remove(at: position) }
+    }
+
     mutating func removeFirst() -> PlanHandle {
         let handle = handles[first]
         first += 1

@@ -97,6 +97,7 @@ extension PlanBook {
         guard !table.records[Int(slot)].state.isOpen else {
             throw PlanBookError(.notOpen, "\(table.id(slot)) is still \(table.records[Int(slot)].state.rawValue)")
         }
+        finished.remove(handle)
         table.remove(slot)
     }
 
@@ -104,10 +105,7 @@ extension PlanBook {
     ///
     /// To be called when everything that the book said is out: what it says names plans by handles.
     package mutating func forgetFinished() {
-        while finished.count > finishedLimit {
-            // One that a command forgot is gone already.
-            if let slot = try? slot(finished.removeFirst()) { table.remove(slot) }
-        }
+        while finished.count > finishedLimit { table.remove(finished.removeFirst().slot) }
     }
 
     private static func liveLimit(_ plan: Plan) -> PlanBookError {

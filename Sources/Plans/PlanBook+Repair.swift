@@ -135,7 +135,7 @@ extension PlanBook {
         }
         record.changed = max(record.changed, bar.start.nanos)
         if record.state == .entered, !wasEntered {
-            record.carriedX = record.entryX
+            record.carriedX = bar.close.micros
             beginManaging(&record)
         }
         settle(slot, record)
