@@ -199,7 +199,9 @@ extension PlanBook {
         caused(by: .input, into: &out) { book, out in
             for slot in book.openPlans(of: instrument) {
                 let record = book.table.records[Int(slot)]
-                guard record.isWatching, !quotesOnly || record.trigger.usesQuotes else { continue }
+                // A draft that is to be armed inside the gap has its part of it.
+                let isArming = record.state == .draft && !record.needsReview && record.armDue < to.nanos
+                guard record.isWatching || isArming, !quotesOnly || record.trigger.usesQuotes else { continue }
                 book.table.records[Int(slot)].gapFrom = from.nanos
                 book.table.records[Int(slot)].gapTo = to.nanos
                 var status = book.table.records[Int(slot)].status(book.handle(slot), .unrepaired)

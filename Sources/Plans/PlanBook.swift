@@ -326,10 +326,10 @@ public struct PlanBook: Sendable {
         keepHits(out[start...], of: slot)
     }
 
-    /// Whether the level may have been crossed between the plan's x before and this one.
+    /// Whether the level may have been crossed unseen, before this x.
     private func isUncertain(_ record: PlanRecord) -> Bool {
         let group = index.groups[Int(record.group)]
-        return group.sequence <= group.uncertainThrough && (group.sequence > record.since + 1 || record.carriedX != 0)
+        return group.sequence <= group.uncertainThrough
     }
 
     static func mark(_ out: inout [PlanOutcome], from start: Int, _ body: (inout PlanHit) -> Void) {

@@ -23,8 +23,8 @@ struct BarStep {
 /// What can be read in two ways is decided against the plan, and marks it: that hit and every later one is `ambiguous`.
 /// - A stop that the low reaches counts, whatever else the bar reached. It is doubtful where the high reached a target or
 ///   would have raised the stop, and where the plan entered in the same bar.
-/// - A target that the high reaches counts where the stop doesn't. In the bar of the entry it counts only where price came
-///   from below (everything above E came after); else it is left out, and the plan marked.
+/// - A target that the high reaches counts where the stop doesn't, but not in the bar of the entry: the high may be of before,
+///   or the entry's own x, which hits nothing. It is left out then, and the plan marked.
 /// - A stop raised by the high holds from the next bar on; where the low lies under it the plan is marked.
 /// - A `retest` that goes beyond comes back in a later bar at the earliest; where this one may hold both it is marked.
 extension PlanRecord {
@@ -48,48 +48,50 @@ extension PlanRecord {
             } else {
                 // Which side came first isn't known, but E was met.
                 isDoubtful = true
-                enter(bar, at: entry, highsAreLater: false, targets, into: &out)
+                enter(bar, at: entry, targets, into: &out)
             }
         case .touchFromAbove:
-            if bar.low <= entry { enter(bar, at: entry, highsAreLater: false, targets, into: &out) }
+            if bar.low <= entry { enter(bar, at: entry, targets, into: &out) }
         case .touchFromBelow:
-            if bar.high >= entry { enter(bar, at: entry, highsAreLater: true, targets, into: &out) }
+            if bar.high >= entry { enter(bar, at: entry, targets, into: &out) }
         case .breakout:
             let level = entry + Int64(tick)
-            if bar.high >= level { enter(bar, at: level, highsAreLater: true, targets, into: &out) }
+            if bar.high >= level { enter(bar, at: level, targets, into: &out) }
         case .beyond:
             guard bar.high >= entry + Int64(tick) + bar.band else { break }
             phase = .back
             if bar.low <= entry + bar.band || bar.isPartial { isDoubtful = true }
         case .back:
             let level = entry + bar.band
-            if bar.low <= level { enter(bar, at: level, highsAreLater: false, targets, into: &out) }
+            if bar.low <= level { enter(bar, at: level, targets, into: &out) }
         case .managed:
-            manage(bar, enteredInside: false, highsAreLater: !bar.isPartial, targets, into: &out)
+            manage(bar, isWholly: !bar.isPartial, targets, into: &out)
         }
     }
 
-    private func event(of bar: BarStep, at x: Int64) -> PlanStep {
-        PlanStep(plan: bar.plan, time: bar.time, sample: Sample(x), band: bar.band)
+    /// The x that a level gives: its own price, or where it was passed already (or lies beyond an open that isn't known) the
+    /// bar's nearest.
+    private func event(of bar: BarStep, at level: Int64) -> PlanStep {
+        let x = min(max(level, bar.low), bar.high)
+        return PlanStep(plan: bar.plan, time: bar.time, sample: Sample(x), band: bar.band)
     }
 
-    /// Inside a bar a level is met at its price; `highsAreLater`: whatever is above it came after it.
+    /// Inside a bar, where its extremes may be of before.
     private mutating func enter(
         _ bar: BarStep,
         at level: Int64,
-        highsAreLater: Bool,
         _ targets: some RandomAccessCollection<PlanTarget>,
         into out: inout [PlanOutcome]
     ) {
         if bar.isPartial { isDoubtful = true }
         enter(event(of: bar, at: level), into: &out)
-        manage(bar, enteredInside: true, highsAreLater: highsAreLater && !bar.isPartial, targets, into: &out)
+        manage(bar, isWholly: false, targets, into: &out)
     }
 
+    /// `isWholly`: the bar lies in the plan's time as an entered one with both extremes.
     private mutating func manage(
         _ bar: BarStep,
-        enteredInside: Bool,
-        highsAreLater: Bool,
+        isWholly: Bool,
         _ targets: some RandomAccessCollection<PlanTarget>,
         into out: inout [PlanOutcome]
     ) {
@@ -97,12 +99,12 @@ extension PlanRecord {
         let next = Int(targetsHit) < targets.count ? level(of: targetsHit, targets) : Sample.unconfirmedDown
         let isOtherwisePossible = bar.high >= next || raisedStop(by: bar.high) > stop
         if bar.low <= stop {
-            if enteredInside || bar.isPartial || isOtherwisePossible { isDoubtful = true }
+            if !isWholly || isOtherwisePossible { isDoubtful = true }
             let kind = stopKind
             close(event(of: bar, at: stop), kind.hit, kind.rule, into: &out)
             return
         }
-        guard highsAreLater else {
+        guard isWholly else {
             if isOtherwisePossible { isDoubtful = true }
             return
         }

@@ -120,6 +120,12 @@ struct GapScript {
         return TimedGapCall(call: .add(plan, placement), received: Day.at(0))
     }
 
+    /// Whether the plan of this place in the order of creation moves its stop to the entry.
+    func hasBreakeven(_ order: UInt64) -> Bool {
+        guard case .add(let plan, _) = plans[Int(order) - 1].call else { return false }
+        return plan.breakevenAfter != nil
+    }
+
     /// Every trade as it came, and the end of every plan.
     var undisturbed: [TimedGapCall] {
         plans + trades.map { TimedGapCall(call: .trade($0), received: $0.time) } + [Self.end]
@@ -138,9 +144,8 @@ struct GapScript {
                 next += 1
             }
             if chance(30) { silence(&calls) }
-            let missing = next..<min(next + Int(pick(1...40)), trades.count - 1)
-            guard next > 0, !missing.isEmpty, missing.upperBound > next else { break }
-            next = gap(missing, one(of: kinds), &calls)
+            let end = next + Int(pick(1...40))
+            if end < trades.count { next = gap(next..<end, one(of: kinds), &calls) }
         }
         return calls + [Self.end]
     }

@@ -119,18 +119,20 @@ import Testing
         #expect(found == ["invalidated 98.5 gap repaired"])
     }
 
-    /// The stop in the bar of the entry counts, and is doubtful; targets count only where they must have come later.
+    /// The stop in the bar of the entry counts, and is doubtful; targets don't count, and what follows says so.
     @Test(arguments: PlanSide.allCases) func theBarOfTheEntry(_ side: PlanSide) throws {
         let stopped = try hits(side, before: [100.5], [bar(side, 100.4, 100.5, 98.9, 99.5)])
         #expect(stopped == ["entry 100 repaired", "stop 99 repaired ambiguous"])
         let both = try hits(side, before: [99.5], [bar(side, 99.6, 101.2, 98.9, 99.5)])
         #expect(both == ["entry 100 repaired", "stop 99 repaired ambiguous"])
-        // From below everything above E came after it.
-        let below = try hits(side, before: [99.5], [bar(side, 99.6, 101.2, 99.4, 101)])
-        #expect(below == ["entry 100 repaired", "target1 101 repaired"])
-        // From above it may have come before: left out, and what follows says so.
+        // From below the high came later, but may be the entry's own x; from above it may have come before.
+        let below = try hits(side, before: [99.5], [bar(side, 99.6, 101.2, 99.4, 101)], after: [101])
+        #expect(below == ["entry 100 repaired", "target1 101 ambiguous"])
         let above = try hits(side, before: [100.5], [bar(side, 100.4, 101.2, 99.9, 100.5)], after: [101])
         #expect(above == ["entry 100 repaired", "target1 101 ambiguous"])
+        // An open that enters is an x of its own: the rest of the bar came after it.
+        let open = try hits(side, before: [99.5], [bar(side, 100, 101.2, 99.9, 100.5)], after: [102])
+        #expect(open == ["entry 100 repaired", "target1 101 repaired", "target2 102"])
     }
 
     // MARK: Break-even and trail

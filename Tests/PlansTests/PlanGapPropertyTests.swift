@@ -14,15 +14,28 @@ import Testing
         return hits
     }
 
+    private static func text(_ hits: [PlanHit]) -> String {
+        hits.map { hit in
+            let marks = (hit.isRepaired ? "r" : "") + (hit.isAmbiguous ? "a" : "") + (hit.isTimeUncertain ? "u" : "")
+            return "\(hit.kind) \(hit.price?.micros ?? 0) @\(hit.time.nanos(since: Day.at(0)) / 1_000_000) \(marks)"
+        }.joined(separator: ", ")
+    }
+
     private struct Tally {
         var same = 0
         var repaired = 0
         var marked = 0
         var diverged = 0
+        var shifted = 0
     }
 
     /// Nil where the plan's hits agree as far as they must.
-    private static func complaint(_ truth: [PlanHit], _ seen: [PlanHit], _ tally: inout Tally) -> String? {
+    private static func complaint(
+        _ truth: [PlanHit],
+        _ seen: [PlanHit],
+        hasBreakeven: Bool,
+        _ tally: inout Tally
+    ) -> String? {
         var isDoubtful = false
         for position in 0..<max(truth.count, seen.count) {
             guard position < seen.count else { return isDoubtful ? nil : "hit \(position) is missing" }
@@ -30,6 +43,11 @@ import Testing
             if hit.index != position + 1 { return "hit \(position) has index \(hit.index)" }
             isDoubtful = isDoubtful || hit.isAmbiguous || hit.isTimeUncertain
             if isDoubtful { tally.marked += 1 }
+            // Break-even is measured from the entry's price, which a repaired entry has from its level.
+            if position > 1, truth.count > 0, seen[0].isRepaired, seen[0].price != truth[0].price, hasBreakeven {
+                tally.shifted += 1
+                return nil
+            }
             guard position < truth.count else { return isDoubtful ? nil : "hit \(position) is too many" }
             let real = truth[position]
             guard hit.kind == real.kind, hit.target == real.target else {
@@ -42,13 +60,13 @@ import Testing
                 tally.repaired += 1
                 guard (0..<1_000_000_000).contains(late) else { return "hit \(position) is \(late) ns early" }
                 // The level instead of the x beyond it.
-                guard let price = hit.price, let x = real.price, abs(price.micros - x.micros) <= 50_000 else {
+                guard let price = hit.price, let x = real.price, abs(price.micros - x.micros) <= 150_000 else {
                     return "hit \(position) at \(String(describing: hit.price)), not \(String(describing: real.price))"
                 }
             } else {
                 tally.same += 1
                 guard late == 0, hit.price == real.price else {
-                    return "hit \(position) isn't the one of \(real.time): \(hit)"
+                    return "hit \(position) isn't the one of \(real.time)"
                 }
             }
         }
@@ -63,16 +81,27 @@ import Testing
             let truth = Self.hits(script.undisturbed)
             let seen = Self.hits(script.disturbed(kinds))
             for order in 1...UInt64(script.plans.count) {
-                guard let complaint = Self.complaint(truth[order] ?? [], seen[order] ?? [], &tally) else { continue }
+                let complaint = Self.complaint(
+                    truth[order] ?? [],
+                    seen[order] ?? [],
+                    hasBreakeven: script.hasBreakeven(order),
+                    &tally
+                )
+                guard let complaint else { continue }
                 Issue.record(
-                    "seed \(seed) plan \(order): \(complaint)\n\(truth[order] ?? [])\n\(seen[order] ?? [])\n\(script.plans)"
+                    """
+                    seed \(seed) plan \(order): \(complaint)
+                    \(Self.text(truth[order] ?? []))
+                    \(Self.text(seen[order] ?? []))
+                    \(script.plans[Int(order) - 1])
+                    """
                 )
                 return
             }
         }
         // Most agree exactly, many were repaired, and few had to be left in doubt.
         #expect(tally.same > 2_000 && tally.repaired > 500, "\(tally)")
-        #expect(tally.diverged < tally.same / 10, "\(tally)")
+        #expect(tally.diverged < tally.same / 10 && tally.shifted < tally.same / 10, "\(tally)")
     }
 
     /// Without bars a plan that missed something has recorded the gap.
