@@ -24,7 +24,9 @@ extension PlanBook {
             index.clearPreceding(instrument)
         }
         for slot in slots where table.records[Int(slot)].state.isOpen {
-            if let ratio, table.records[Int(slot)].triggerOn == .underlying, scale(slot, by: ratio, into: &out) { continue }
+            if let ratio, table.records[Int(slot)].triggerOn == .underlying, scale(slot, by: ratio, into: &out) {
+                continue
+            }
             review(slot, into: &out)
         }
     }
@@ -32,7 +34,8 @@ extension PlanBook {
     private func concerned(by symbol: UInt32) -> [UInt32] {
         (0..<UInt32(table.records.count)).filter { slot in
             let record = table.records[Int(slot)]
-            return !record.handleIsFree && record.state.isOpen && record.symbol == symbol && !record.style.endsWithSession
+            return !record.handleIsFree && record.state.isOpen && record.symbol == symbol
+                && !record.style.endsWithSession
         }.sorted { table.records[Int($0)].order < table.records[Int($1)].order }
     }
 
@@ -74,13 +77,15 @@ extension PlanRecord {
     func scaled(by ratio: PriceRatio, targets: [PlanTarget?]) -> PlanRecord? {
         var record = self
         let prices: [WritableKeyPath<PlanRecord, Int64>] = [
-            \.entry, \.zoneLow, \.zoneHigh, \.firstStop, \.trailDistance, \.entryX, \.stop, \.carriedX,
+            \.entry, \.zoneLow, \.zoneHigh, \.firstStop, \.trailDistance, \.entryX, \.stop,
         ]
         for price in prices {
             guard let scaled = ratio.scale(self[keyPath: price]) else { return nil }
             guard scaled > 0 || self[keyPath: price] == 0 else { return nil }
             record[keyPath: price] = scaled
         }
+        // What was only seen is no reason to refuse.
+        record.carriedX = ratio.scale(carriedX) ?? 0
         if carriedHigh != Sample.unconfirmedUp { record.carriedHigh = ratio.scale(carriedHigh) ?? carriedHigh }
         if carriedLow != Sample.unconfirmedDown { record.carriedLow = ratio.scale(carriedLow) ?? carriedLow }
         var level = record.signed(record.firstStop)

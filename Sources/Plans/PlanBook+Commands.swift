@@ -129,7 +129,8 @@ extension PlanBook {
         let isMoved =
             record.state == .draft
             || index.instruments[Int(index.groups[Int(record.group)].instrument)].symbol != placement.instrument.index
-        return isMoved || record.needsReview || new.entry.type != old.entry.type || new.entry.price != old.entry.price || new.side != old.side
+        return isMoved || record.needsReview || new.entry.type != old.entry.type || new.entry.price != old.entry.price
+            || new.side != old.side
             || new.trigger != old.trigger || new.kind != old.kind
             || (record.state != .entered && new.armAt != old.armAt)
     }

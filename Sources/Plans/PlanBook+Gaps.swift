@@ -28,6 +28,7 @@ extension PlanBook {
         let before = index.instruments[instrument].sight
         if defers {
             if before != .defers {
+                index.setDeferral(instrument, deferrals.count)
                 deferrals.append(Deferral(instrument: instrument))
                 defersAny = true
             }
@@ -63,7 +64,8 @@ extension PlanBook {
         band: Price,
         into out: inout [PlanOutcome]
     ) -> Bool {
-        guard defersAny, let instrument = index.find(event.symbol), index.instruments[instrument].sight == .defers else {
+        guard defersAny, let instrument = index.find(event.symbol), index.instruments[instrument].sight == .defers
+        else {
             return false
         }
         let watched = index.instruments[instrument]
@@ -103,8 +105,13 @@ extension PlanBook {
         withDeferral(of: instrument) { $0.appendPairBreak() }
     }
 
-    mutating func withDeferral(of instrument: Int, _ body: (inout Deferral) -> Void) {
-        guard let position = deferrals.firstIndex(where: { $0.instrument == instrument }) else {
+    func deferral(of instrument: Int) -> Int? {
+        let position = Int(index.instruments[instrument].deferral)
+        return position < 0 ? nil : position
+    }
+
+    private mutating func withDeferral(of instrument: Int, _ body: (inout Deferral) -> Void) {
+        guard let position = deferral(of: instrument) else {
             preconditionFailure("instrument \(instrument) defers without a place to keep its events")
         }
         body(&deferrals[position])
@@ -116,8 +123,11 @@ extension PlanBook {
 
     /// Steps all that is kept, gaps unrepaired, and keeps no more.
     mutating func release(_ instrument: Int, received: Instant, into out: inout [PlanOutcome]) {
-        guard let position = deferrals.firstIndex(where: { $0.instrument == instrument }) else { return }
-        var deferral = deferrals.remove(at: position)
+        guard let position = deferral(of: instrument) else { return }
+        deferrals.swapAt(position, deferrals.count - 1)
+        var deferral = deferrals.removeLast()
+        if position < deferrals.count { index.setDeferral(deferrals[position].instrument, position) }
+        index.setDeferral(instrument, -1)
         defersAny = !deferrals.isEmpty
         index.setSight(instrument, .blind)
         replay(deferral.take(untilGap: false), received: received, into: &out)

@@ -133,13 +133,11 @@ extension PlanBook {
 
     /// Gaps of the instrument that wait for `repair`.
     package func openGaps(_ symbol: SymbolID) -> Int {
-        guard let instrument = index.find(symbol) else { return 0 }
-        return deferrals.first { $0.instrument == instrument }?.gaps.count ?? 0
+        index.find(symbol).flatMap { deferral(of: $0) }.map { deferrals[$0].gaps.count } ?? 0
     }
 
     /// Events of the instrument that are kept.
     package func heldEvents(_ symbol: SymbolID) -> Int {
-        guard let instrument = index.find(symbol) else { return 0 }
-        return deferrals.first { $0.instrument == instrument }?.events.count ?? 0
+        index.find(symbol).flatMap { deferral(of: $0) }.map { deferrals[$0].events.count } ?? 0
     }
 }

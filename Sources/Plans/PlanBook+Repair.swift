@@ -24,7 +24,7 @@ extension PlanBook {
         into out: inout [PlanOutcome]
     ) {
         guard let instrument = index.find(symbol),
-            let position = deferrals.firstIndex(where: { $0.instrument == instrument && !$0.gaps.isEmpty })
+            let position = deferral(of: instrument), !deferrals[position].gaps.isEmpty
         else {
             gapCounts.strayRepairs += 1
             return

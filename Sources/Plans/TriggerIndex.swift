@@ -16,6 +16,8 @@ struct WatchedInstrument: BitwiseCopyable {
     var symbol: UInt32
     var isFrozen = false
     var sight = Sight.sees
+    /// Where the book keeps its events, where it defers.
+    var deferral: Int32 = -1
     /// No usable quote came since a halt.
     var pairsAnew = false
     /// Open live plans (drafts too) that take x from trades, and from quotes.
@@ -137,7 +139,9 @@ struct TriggerIndex {
         instruments[instrument].pairsAnew = true
     }
 
-    mutating func setSight(_ instrument: Int, _ sight: WatchedInstrument.Sight) { instruments[instrument].sight = sight }
+    mutating func setSight(_ instrument: Int, _ sight: WatchedInstrument.Sight) {
+        instruments[instrument].sight = sight
+    }
 
     /// A usable quote after a halt: where no plan needs it, all that is kept of it is that it came.
     mutating func endPairBreak(_ instrument: Int) { instruments[instrument].pairsAnew = false }

@@ -100,7 +100,9 @@ struct GapScript {
         var targets: [PlanTarget] = []
         for _ in 0..<count {
             level += sign * pick(2...12) * 10_000
-            targets.append(PlanTarget(price: Price(micros: level), fraction: Fraction(micros: Int32(1_000_000 / count))))
+            targets.append(
+                PlanTarget(price: Price(micros: level), fraction: Fraction(micros: Int32(1_000_000 / count)))
+            )
         }
         let plan = Plan(
             id: "p_\(number)",

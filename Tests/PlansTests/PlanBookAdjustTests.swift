@@ -1,7 +1,8 @@
 import MarketData
-@testable import Plans
 import Primitives
 import Testing
+
+@testable import Plans
 
 /// Corporate actions, busted trades, and plans that are forgotten.
 @Suite struct PlanBookAdjustTests {
@@ -40,7 +41,10 @@ import Testing
             (1_000_000_000_000_000, .max, 1, nil),
         ]
         for (value, numerator, denominator, expected) in cases {
-            #expect(PriceRatio(numerator, over: denominator)?.scale(value) == expected, "\(value)·\(numerator)/\(denominator)")
+            #expect(
+                PriceRatio(numerator, over: denominator)?.scale(value) == expected,
+                "\(value)·\(numerator)/\(denominator)"
+            )
         }
         #expect(PriceRatio(0, over: 1) == nil && PriceRatio(1, over: -1) == nil)
     }

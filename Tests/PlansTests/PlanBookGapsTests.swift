@@ -227,7 +227,9 @@ extension Desk {
         desk.trade(100.2, 100)
         desk.repair([])
         desk.see()
-        #expect(desk.take() == ["→ armed armed 99 blind", "entry 100", "→ entered entered 99 blind", "→ entered seeing 99"])
+        #expect(
+            desk.take() == ["→ armed armed 99 blind", "entry 100", "→ entered entered 99 blind", "→ entered seeing 99"]
+        )
     }
 
     @Test func commandsActAtOnce() throws {

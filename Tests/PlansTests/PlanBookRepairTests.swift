@@ -191,7 +191,8 @@ import Testing
         #expect(desk.takeHits() == ["target1 101 ambiguous"])
     }
 
-    @Test(arguments: PlanSide.allCases) func ofABarThatEndsAfterTheGapOnlyWhatTheKeptDoNotShow(_ side: PlanSide) throws {
+    @Test(arguments: PlanSide.allCases) func ofABarThatEndsAfterTheGapOnlyWhatTheKeptDoNotShow(_ side: PlanSide) throws
+    {
         for (high, expected) in [
             (101.2, ["target1 101.2 uncertain", "target2 102"]),
             (101.4, ["target1 101 repaired ambiguous", "target2 102 ambiguous"]),

@@ -115,7 +115,8 @@ import Testing
             for (number, handle) in book.handles.enumerated() {
                 let snapshot = try book.snapshot(handle)
                 let real = truth[UInt64(number + 1)] ?? []
-                let isSame = snapshot.hits.map(\.kind) == real.map(\.kind) && snapshot.hits.map(\.price) == real.map(\.price)
+                let isSame =
+                    snapshot.hits.map(\.kind) == real.map(\.kind) && snapshot.hits.map(\.price) == real.map(\.price)
                 var isRecorded = false
                 if case .gap = snapshot.blind { isRecorded = true }
                 #expect(isSame || isRecorded, "seed \(seed) plan \(number)")
