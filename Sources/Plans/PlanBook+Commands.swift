@@ -16,11 +16,12 @@ extension PlanBook {
         limitsLive: Bool = true,
         into out: inout [PlanOutcome]
     ) throws(PlanBookError) -> PlanHandle {
-        guard table.count < limit else { throw PlanBookError(.full, "\(limit) plans") }
+        guard openCount < limit else { throw PlanBookError(.full, "\(limit) open plans") }
         guard table.slot(of: plan.id) == nil else { throw PlanBookError(.duplicate, plan.id) }
         if limitsLive, plan.kind == .live, table.liveCount(like: plan) > 0 { throw Self.liveLimit(plan) }
         let slot = table.insert(plan, tick: placement.tick)
         openCount += 1
+        place(slot, placement)
         out.append(.status(table.records[Int(slot)].status(handle(slot), .created)))
         begin(slot, placement, received: received, into: &out)
         return handle(slot)
@@ -29,7 +30,7 @@ extension PlanBook {
     /// Puts a new version in force between two events.
     ///
     /// A change of the entry, of the side or of what x is taken from starts the plan anew (also an entered one), and so
-    /// does another `armAt` before the entry. Else the state stays: a changed stop, break-even or trail takes effect from
+    /// does another `armAt` before the entry, and any change of a plan that needed review. Else the state stays: a changed stop, break-even or trail takes effect from
     /// the next x on, as if it had been so since the entry.
     ///
     /// `plan` is the whole new definition; its id and version are ignored. `expected` is the version that the command was
@@ -62,7 +63,9 @@ extension PlanBook {
         detach(slot)
         table.redefine(slot, new, tick: placement.tick)
         if restarts {
+            countOut(slot)
             resetState(slot)
+            place(slot, placement)
             out.append(.status(table.records[Int(slot)].status(handle, .amended)))
             begin(slot, placement, received: received, into: &out)
         } else {
@@ -94,7 +97,15 @@ extension PlanBook {
         guard !table.records[Int(slot)].state.isOpen else {
             throw PlanBookError(.notOpen, "\(table.id(slot)) is still \(table.records[Int(slot)].state.rawValue)")
         }
+        finished.remove(handle)
         table.remove(slot)
+    }
+
+    /// Forgets the plans that were over first, but for the newest `finishedLimit` of them.
+    ///
+    /// To be called when everything that the book said is out: what it says names plans by handles.
+    package mutating func forgetFinished() {
+        while finished.count > finishedLimit { table.remove(finished.removeFirst().slot) }
     }
 
     private static func liveLimit(_ plan: Plan) -> PlanBookError {
@@ -118,7 +129,8 @@ extension PlanBook {
         let isMoved =
             record.state == .draft
             || index.instruments[Int(index.groups[Int(record.group)].instrument)].symbol != placement.instrument.index
-        return isMoved || new.entry.type != old.entry.type || new.entry.price != old.entry.price || new.side != old.side
+        return isMoved || record.needsReview || new.entry.type != old.entry.type || new.entry.price != old.entry.price
+            || new.side != old.side
             || new.trigger != old.trigger || new.kind != old.kind
             || (record.state != .entered && new.armAt != old.armAt)
     }
@@ -135,7 +147,40 @@ extension PlanBook {
         record.carriedX = 0
         record.carriedHigh = Sample.unconfirmedUp
         record.carriedLow = Sample.unconfirmedDown
+        record.needsReview = false
+        record.isDoubtful = false
+        (record.gapFrom, record.gapTo) = (.min, .min)
         table.records[Int(slot)] = record
+    }
+
+    /// Gives the plan its group, and its part in what is known of the instrument.
+    private mutating func place(_ slot: UInt32, _ placement: PlanPlacement) {
+        let record = table.records[Int(slot)]
+        let instrument = index.intern(placement.instrument)
+        let isLive = record.kind == .live
+        if isLive, record.trigger.usesQuotes, index.instruments[instrument].quotePlans == 0 {
+            takeStanding(placement.standing, of: instrument)
+        }
+        let group = index.group(
+            instrument: instrument,
+            trigger: record.trigger,
+            sessions: SessionSet(rawValue: record.sessions)
+        )
+        table.records[Int(slot)].group = UInt32(group)
+        table.records[Int(slot)].isBlind = isLive && index.instruments[instrument].sight != .sees
+        if isLive { countIn(slot) }
+    }
+
+    /// The first plan on an instrument's quotes: until now nobody kept the preceding one.
+    private mutating func takeStanding(_ standing: StandingQuote?, of instrument: Int) {
+        let watched = index.instruments[instrument]
+        guard let standing, standing.quote.isUsable, standing.quote.ask <= TriggerRules.priceLimit, !watched.isFrozen,
+            !watched.pairsAnew
+        else {
+            index.clearPreceding(instrument)
+            return
+        }
+        index.setPreceding(instrument, standing.quote, standing.session)
     }
 
     /// Sets timers, and arms what is due.
@@ -146,23 +191,15 @@ extension PlanBook {
         into out: inout [PlanOutcome]
     ) {
         var record = table.records[Int(slot)]
-        let interned = index.intern(placement.instrument)
-        if interned.isNew, let standing = placement.standing, standing.quote.isUsable {
-            index.setPreceding(interned.index, standing.quote, standing.session)
-        }
-        let group = index.group(
-            instrument: interned.index,
-            trigger: record.trigger,
-            sessions: SessionSet(rawValue: record.sessions)
-        )
-        record.group = UInt32(group)
         setExpiry(&record, slot, placement)
+        record.armDue = max(record.armAt, received.nanos)
         table.records[Int(slot)] = record
         guard record.kind == .live else { return }
-        if record.armAt == .min || record.armAt <= received.nanos {
+        let timer = Timer(boundary: Instant(nanos: record.armDue), isExpiry: false, order: record.order, slot: slot)
+        if record.armAt > received.nanos {
+            push(timer)
+        } else if !defersAny || !hold(timer, received) {
             arm(slot, into: &out)
-        } else {
-            push(Timer(boundary: Instant(nanos: record.armAt), isExpiry: false, order: record.order, slot: slot))
         }
     }
 

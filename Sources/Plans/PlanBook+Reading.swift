@@ -23,6 +23,9 @@ package struct PlanSnapshot: Hashable, Sendable {
     package var adverse: Price?
     /// Receive time at which it ends, nil for never.
     package var expiry: Instant?
+    package var blind: PlanBlindness
+    /// Frozen by a corporate action until it is amended.
+    package var needsReview: Bool
 
     package init(
         version: Int32,
@@ -36,7 +39,9 @@ package struct PlanSnapshot: Hashable, Sendable {
         lastX: Price?,
         favourable: Price?,
         adverse: Price?,
-        expiry: Instant?
+        expiry: Instant?,
+        blind: PlanBlindness = .sees,
+        needsReview: Bool = false
     ) {
         self.version = version
         self.state = state
@@ -50,6 +55,8 @@ package struct PlanSnapshot: Hashable, Sendable {
         self.favourable = favourable
         self.adverse = adverse
         self.expiry = expiry
+        self.blind = blind
+        self.needsReview = needsReview
     }
 }
 
@@ -101,7 +108,9 @@ extension PlanBook {
             lastX: lastX,
             favourable: hasBest ? Price(micros: max(0, record.carriedHigh - entry)) : nil,
             adverse: hasWorst ? Price(micros: max(0, entry - record.carriedLow)) : nil,
-            expiry: record.expiry == .max ? nil : Instant(nanos: record.expiry)
+            expiry: record.expiry == .max ? nil : Instant(nanos: record.expiry),
+            blind: record.blindness,
+            needsReview: record.needsReview
         )
     }
 
@@ -114,12 +123,21 @@ extension PlanBook {
 
     /// Whether open plans of the instrument take x from quotes: then its quotes must not be merged.
     package func hasQuotePlans(_ symbol: SymbolID) -> Bool {
-        guard let instrument = index.find(symbol) else { return false }
-        var next = index.instruments[instrument].quoteGroups
-        while next != WatchedInstrument.none {
-            if index.groups[Int(next)].open > 0 { return true }
-            next = index.groups[Int(next)].next
-        }
-        return false
+        index.find(symbol).map { index.instruments[$0].quotePlans > 0 } ?? false
+    }
+
+    /// Whether the instrument's plans are blind.
+    package func isBlind(_ symbol: SymbolID) -> Bool {
+        index.find(symbol).map { index.instruments[$0].sight != .sees } ?? false
+    }
+
+    /// Gaps of the instrument that wait for `repair`.
+    package func openGaps(_ symbol: SymbolID) -> Int {
+        index.find(symbol).flatMap { deferral(of: $0) }.map { deferrals[$0].gaps.count } ?? 0
+    }
+
+    /// Events of the instrument that are kept.
+    package func heldEvents(_ symbol: SymbolID) -> Int {
+        index.find(symbol).flatMap { deferral(of: $0) }.map { deferrals[$0].events.count } ?? 0
     }
 }

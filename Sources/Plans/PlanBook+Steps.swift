@@ -11,15 +11,17 @@ extension PlanBook {
         guard record.order == timer.order, record.kind == .live else { return false }
         return timer.isExpiry
             ? record.state.isOpen && record.expiry == timer.boundary
-            : record.state == .draft && record.armAt == timer.boundary
+            : record.state == .draft && record.armDue == timer.boundary
     }
 
     func isValid(_ timer: Timer) -> Bool { Self.isValid(timer, table) }
 
     mutating func arm(_ slot: UInt32, into out: inout [PlanOutcome]) {
         var record = table.records[Int(slot)]
-        index.countOpen(Int(record.group), by: 1)
+        if !record.needsReview { index.countOpen(Int(record.group), by: 1) }
         record.since = index.groups[Int(record.group)].sequence
+        // An x at this very instant counts.
+        record.changed = record.armDue - 1
         record.arm(record.handle(slot: slot), into: &out)
         settle(slot, record)
     }
@@ -52,10 +54,25 @@ extension PlanBook {
             table.records[Int(slot)].state = before.state
             detach(slot)
             table.records[Int(slot)].state = record.state
+            table.records[Int(slot)].isBlind = false
+            countOut(slot)
             openCount -= 1
             table.countLive(record, by: -1)
+            finished.append(handle(slot))
             dropDeadTimers()
         }
+    }
+
+    /// Counts a live plan among those of its instrument, until it is over or moves.
+    mutating func countIn(_ slot: UInt32) {
+        table.records[Int(slot)].isCounted = true
+        index.countPlan(Int(table.records[Int(slot)].group), by: 1)
+    }
+
+    mutating func countOut(_ slot: UInt32) {
+        guard table.records[Int(slot)].isCounted else { return }
+        table.records[Int(slot)].isCounted = false
+        index.countPlan(Int(table.records[Int(slot)].group), by: -1)
     }
 
     /// Keeps `nextDue` exact: the next timer is one that still counts.
@@ -66,7 +83,7 @@ extension PlanBook {
     /// Takes a plan out of its group; what the group knew of it is carried in the record.
     mutating func detach(_ slot: UInt32) {
         var record = table.records[Int(slot)]
-        guard record.state == .armed || record.state == .entered else { return }
+        guard record.isWatching else { return }
         record.carriedX = lastX(of: record)?.micros ?? 0
         if record.hasExtremes {
             let stream = Self.stream(of: record)
@@ -89,8 +106,7 @@ extension PlanBook {
 
     /// The newest x that counts for the plan.
     func lastX(of record: PlanRecord) -> Price? {
-        let isWatching = record.state == .armed || record.state == .entered
-        if isWatching, index.groups[Int(record.group)].sequence > record.since {
+        if record.isWatching, index.groups[Int(record.group)].sequence > record.since {
             return Price(micros: index.streams[Self.stream(of: record)].sample.x)
         }
         return record.carriedX == 0 ? nil : Price(micros: record.carriedX)

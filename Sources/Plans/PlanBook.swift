@@ -44,8 +44,8 @@ package struct PlanPlacement: Sendable {
     package var nextClose: Instant
     /// The instrument's last usable quote before the command, with its session.
     ///
-    /// Nil where there is none, or trading was halted since. Used where the book sees the instrument for the first time;
-    /// from then on it keeps the preceding quote itself.
+    /// Nil where there is none. Used where the book has no plan on the instrument's quotes yet, and not after a halt that no
+    /// quote followed; while it has one it keeps the preceding quote itself.
     package var standing: StandingQuote?
 
     package init(instrument: SymbolID, tick: Price, nextClose: Instant, standing: StandingQuote? = nil) {
@@ -60,7 +60,8 @@ package struct PlanPlacement: Sendable {
 ///
 /// A pure machine after analytics.md 5: events in, outcomes out, in the order to be published; no clock. Two copies that
 /// get the same calls say the same. The caller decides what is an event for triggers: it applies trade classes and the
-/// bad-print filter (`TriggerRules.isBadPrint`), and calls `fire(upTo:)` before each input. Shard thread only.
+/// bad-print filter (`TriggerRules.isBadPrint`), and calls `fire(upTo:)` before each input; while `defersAny` it offers each
+/// event to `hold` first. Shard thread only.
 ///
 /// - Complexity: an event that reaches no level costs O(1), however many plans are armed.
 public struct PlanBook: Sendable {
@@ -72,16 +73,28 @@ public struct PlanBook: Sendable {
     package private(set) var frozenCount = 0
     /// Armed, entered and unarmed live plans, and scenarios.
     public internal(set) var openCount = 0
+    /// Some instrument's events are kept until a gap is repaired: `hold` has to be asked.
+    public internal(set) var defersAny = false
+    /// What was done about gaps, and about busted trades.
+    package internal(set) var gapCounts = GapCounts()
 
-    /// Most plans the book holds, done ones not yet forgotten included.
+    /// Most open plans.
     let limit: Int
+    /// How many plans that are over `forgetFinished` leaves.
+    let finishedLimit: Int
+    var deferrals: [Deferral] = []
+    var finished = FinishedPlans()
+    var traces = HitTraces()
     var table = PlanTable()
     var index = TriggerIndex()
     @usableFromInline var timers = TimerHeap()
     /// Plans that the event at hand may change; empty between events.
-    private var triggered: [Triggered] = []
+    var triggered: [Triggered] = []
 
-    package init(limit: Int = 2_000_000) { self.limit = limit }
+    package init(limit: Int = 2_000_000, finishedLimit: Int = 1_024) {
+        self.limit = limit
+        self.finishedLimit = finishedLimit
+    }
 
     // MARK: Events
 
@@ -100,6 +113,19 @@ public struct PlanBook: Sendable {
     ) {
         guard let instrument = index.find(symbol) else { return }
         guard isFit(x), accepts(instrument, session, received) else { return }
+        step(x, of: instrument, in: session, time: time, band: band, into: &out)
+    }
+
+    /// Steps the plans with an x that was accepted.
+    @inline(__always)
+    mutating func step(
+        _ x: Price,
+        of instrument: Int,
+        in session: TradingSession,
+        time: Instant,
+        band: Price,
+        into out: inout [PlanOutcome]
+    ) {
         let band = Self.clamped(band)
         var next = index.instruments[instrument].tradeGroups
         while next != WatchedInstrument.none {
@@ -123,7 +149,23 @@ public struct PlanBook: Sendable {
         into out: inout [PlanOutcome]
     ) {
         guard quote.isUsable, let instrument = index.find(quote.symbol) else { return }
+        guard index.instruments[instrument].quotePlans > 0 else {
+            if index.instruments[instrument].pairsAnew { endPairBreak(instrument, session, received) }
+            return
+        }
         guard isFit(quote.bid), isFit(quote.ask), accepts(instrument, session, received) else { return }
+        step(quote, of: instrument, in: session, band: band, into: &out)
+    }
+
+    /// Steps the plans with a quote that was accepted.
+    @inline(__always)
+    mutating func step(
+        _ quote: Quote,
+        of instrument: Int,
+        in session: TradingSession,
+        band: Price,
+        into out: inout [PlanOutcome]
+    ) {
         let before = index.instruments[instrument]
         index.setPreceding(instrument, quote, session)
         let band = Self.clamped(band)
@@ -152,12 +194,17 @@ public struct PlanBook: Sendable {
     }
 
     /// A halt or LULD pause: the instrument's events give no x until `unfreeze`; timers go on.
-    package mutating func freeze(_ symbol: SymbolID) { index.setFrozen(index.intern(symbol).index, true) }
+    package mutating func freeze(_ symbol: SymbolID) {
+        let instrument = index.intern(symbol)
+        index.setFrozen(instrument, true)
+        holdPairBreak(of: instrument)
+    }
 
     /// Trading goes on; the pair rule starts anew.
     package mutating func unfreeze(_ symbol: SymbolID) {
         guard let instrument = index.find(symbol), index.instruments[instrument].isFrozen else { return }
         index.setFrozen(instrument, false)
+        holdPairBreak(of: instrument)
     }
 
     /// Whether a halt stands.
@@ -178,13 +225,18 @@ public struct PlanBook: Sendable {
         guard timers.nextDue.nanos <= received.nanos else { return }
         while let timer = timers.pop(upTo: received) {
             guard isValid(timer) else { continue }
-            if timer.isExpiry {
-                expire(timer.slot, into: &out)
-            } else {
-                arm(timer.slot, into: &out)
-            }
+            if defersAny, hold(timer, received) { continue }
+            perform(timer, into: &out)
         }
         dropDeadTimers()
+    }
+
+    mutating func perform(_ timer: Timer, into out: inout [PlanOutcome]) {
+        if timer.isExpiry {
+            expire(timer.slot, into: &out)
+        } else {
+            arm(timer.slot, into: &out)
+        }
     }
 
     mutating func restoreCounts(late: Int, unfit: Int, frozen: Int) {
@@ -195,18 +247,18 @@ public struct PlanBook: Sendable {
 
     // MARK: One event's work
 
-    private static func clamped(_ band: Price) -> Int64 {
+    static func clamped(_ band: Price) -> Int64 {
         min(max(band.micros, 0), TriggerRules.priceLimit.micros)
     }
 
-    private mutating func isFit(_ price: Price) -> Bool {
+    mutating func isFit(_ price: Price) -> Bool {
         // Plain integers here and below: `<=` of a Comparable struct from another module is a call.
         if price.micros > 0, price.micros <= TriggerRules.priceLimit.micros { return true }
         unfitPriceCount += 1
         return false
     }
 
-    private mutating func accepts(_ instrument: Int, _ session: TradingSession, _ received: Instant) -> Bool {
+    mutating func accepts(_ instrument: Int, _ session: TradingSession, _ received: Instant) -> Bool {
         if received.nanos >= session.end.nanos {
             lateCount += 1
             return false
@@ -218,7 +270,11 @@ public struct PlanBook: Sendable {
         return true
     }
 
-    private mutating func note(_ stream: Int, _ sample: Sample, _ band: Int64) {
+    private mutating func endPairBreak(_ instrument: Int, _ session: TradingSession, _ received: Instant) {
+        if accepts(instrument, session, received) { index.endPairBreak(instrument) }
+    }
+
+    mutating func note(_ stream: Int, _ sample: Sample, _ band: Int64) {
         if index.note(stream, sample, band: band) {
             index.collect(stream, band: band, records: table.records, into: &triggered)
         }
@@ -231,13 +287,18 @@ public struct PlanBook: Sendable {
     }
 
     private mutating func stepSomeTriggered(time: Instant, band: Int64, into out: inout [PlanOutcome]) {
+        forEachTriggered { $0.step($1, time: time, band: band, into: &out) }
+    }
+
+    /// Calls `body` for the plans that the event reached, in order of creation, once each.
+    mutating func forEachTriggered(_ body: (inout PlanBook, UInt32) -> Void) {
         if triggered.count > 1 { triggered.sort() }
         var previous: UInt64 = 0
         for position in triggered.indices {
             let plan = triggered[position]
             guard plan.order != previous else { continue }
             previous = plan.order
-            step(plan.slot, time: time, band: band, into: &out)
+            body(&self, plan.slot)
         }
         triggered.removeAll(keepingCapacity: triggered.count < 4096)
     }
@@ -252,13 +313,30 @@ public struct PlanBook: Sendable {
             band: band
         )
         let wasEntered = record.state == .entered
+        let isUncertain = isUncertain(record)
         let start = out.count
         record.step(step, targets: table.targets(of: record), into: &out)
+        if isUncertain { Self.mark(&out, from: start) { $0.isTimeUncertain = true } }
+        record.changed = time.nanos
         if record.state == .entered, !wasEntered {
             record.carriedX = record.entryX
             beginManaging(&record)
         }
         settle(slot, record)
         keepHits(out[start...], of: slot)
+    }
+
+    /// Whether the level may have been crossed unseen, before this x.
+    private func isUncertain(_ record: PlanRecord) -> Bool {
+        let group = index.groups[Int(record.group)]
+        return group.sequence <= group.uncertainThrough
+    }
+
+    static func mark(_ out: inout [PlanOutcome], from start: Int, _ body: (inout PlanHit) -> Void) {
+        for position in start..<out.count {
+            guard case .hit(var hit) = out[position] else { continue }
+            body(&hit)
+            out[position] = .hit(hit)
+        }
     }
 }

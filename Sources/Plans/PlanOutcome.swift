@@ -57,6 +57,18 @@ package enum StatusReason: String, CaseIterable, Sendable {
     case expired
     case cancelled
     case gappedThroughStop = "gapped_through_stop"
+    // Blindness.
+    case sourceDown = "source_down"
+    case silence
+    case lag
+    case overload
+    /// It sees again.
+    case seeing
+    /// A gap stays: what happened in it isn't known.
+    case unrepaired
+    // Corporate actions.
+    case adjusted
+    case needsReview = "needs_review"
 }
 
 /// Names a plan inside its `PlanBook`, until it is forgotten.
@@ -99,6 +111,14 @@ package struct PlanHit: Hashable, Sendable {
     package var slippageR: Double?
     /// The position left after it.
     package var remaining: Fraction
+    /// Found in a bar after a gap: `time` is the bar's start, `price` the level, or the open where it lies beyond.
+    package var isRepaired = false
+    /// A bar could be read in two ways, for this hit or for what became of the plan before it.
+    package var isAmbiguous = false
+    /// The level may have been crossed earlier, unseen.
+    package var isTimeUncertain = false
+    /// Its trade was busted.
+    package var isVoided = false
 
     package init(
         plan: PlanHandle,
@@ -136,13 +156,26 @@ package struct PlanStatus: Hashable, Sendable {
     /// The stop in force from the plan's next x on.
     package var stop: Price
     package var reason: StatusReason
+    package var blind: PlanBlindness
+    /// Frozen by a corporate action until it is amended.
+    package var needsReview: Bool
 
-    package init(plan: PlanHandle, version: Int32, state: PlanState, stop: Price, reason: StatusReason) {
+    package init(
+        plan: PlanHandle,
+        version: Int32,
+        state: PlanState,
+        stop: Price,
+        reason: StatusReason,
+        blind: PlanBlindness = .sees,
+        needsReview: Bool = false
+    ) {
         self.plan = plan
         self.version = version
         self.state = state
         self.stop = stop
         self.reason = reason
+        self.blind = blind
+        self.needsReview = needsReview
     }
 }
 
@@ -151,12 +184,18 @@ package struct PlanStatus: Hashable, Sendable {
 package enum PlanOutcome: Hashable, Sendable {
     case hit(PlanHit)
     case status(PlanStatus)
+    /// A hit of before counts no longer.
+    case voided(PlanVoid)
+    /// Says nothing itself: what follows wasn't caused by the input at hand, until the next one of these.
+    case because(PlanCause)
 
-    /// The plan that it is about.
-    package var plan: PlanHandle {
+    /// The plan that it is about; nil for a cause.
+    package var plan: PlanHandle? {
         switch self {
         case .hit(let hit): hit.plan
         case .status(let status): status.plan
+        case .voided(let void): void.hit.plan
+        case .because: nil
         }
     }
 }

@@ -44,10 +44,12 @@ extension PlanRecord {
     /// Rule 1: from now on its x count.
     mutating func arm(_ plan: PlanHandle, into out: inout [PlanOutcome]) {
         state = .armed
-        switch entryType {
-        case .touch: phase = .openSide
-        case .breakout: phase = .breakout
-        case .retest: phase = .beyond
+        if !needsReview {
+            switch entryType {
+            case .touch: phase = .openSide
+            case .breakout: phase = .breakout
+            case .retest: phase = .beyond
+            }
         }
         out.append(.status(status(plan, .armed)))
     }
@@ -79,22 +81,30 @@ extension PlanRecord {
     }
 
     func status(_ plan: PlanHandle, _ reason: StatusReason) -> PlanStatus {
-        PlanStatus(plan: plan, version: version, state: state, stop: Price(micros: stop), reason: reason)
+        PlanStatus(
+            plan: plan,
+            version: version,
+            state: state,
+            stop: Price(micros: stop),
+            reason: reason,
+            blind: blindness,
+            needsReview: needsReview
+        )
     }
 
     var isTrailing: Bool { trailAfter != 0 && targetsHit >= trailAfter }
 
-    private var isBreakevenDue: Bool { breakevenAfter != 0 && targetsHit >= breakevenAfter }
+    var isBreakevenDue: Bool { breakevenAfter != 0 && targetsHit >= breakevenAfter }
 
     /// What put the stop where it is: `trail` only strictly beyond the first or break-even stop.
-    private var stopKind: (hit: HitKind, rule: PlanRule) {
+    var stopKind: (hit: HitKind, rule: PlanRule) {
         let first = signed(firstStop)
         let base = isBreakevenDue ? max(first, signed(entryX)) : first
         if signed(stop) > base { return (.trail, .trail) }
         return base > first ? (.breakeven, .breakeven) : (.stop, .stop)
     }
 
-    private mutating func enter(_ step: PlanStep, into out: inout [PlanOutcome]) {
+    mutating func enter(_ step: PlanStep, into out: inout [PlanOutcome]) {
         let x = step.sample.x
         let entry = signed(self.entry)
         let isGap: Bool
@@ -144,14 +154,7 @@ extension PlanRecord {
         while Int(targetsHit) < targets.count, !isDone {
             let target = targets[targets.index(targets.startIndex, offsetBy: Int(targetsHit))]
             guard x.up >= signed(target.price.micros) else { break }
-            targetsHit += 1
-            filled += target.fraction.micros
-            isDone = targetsHit == targets.count && filled == Fraction.whole.micros
-            if isDone { end(.closed) }
-            var hit = nextHit(step.plan, .target, .target, time: step.time)
-            hit.target = targetsHit
-            hit.price = Price(micros: signed(x.x))
-            out.append(.hit(hit))
+            isDone = hitTarget(step, targets, into: &out)
         }
         if isDone {
             out.append(.status(status(step.plan, .targets)))
@@ -160,20 +163,45 @@ extension PlanRecord {
         }
     }
 
+    /// Hits the next target with the step's x; true where that closed the plan.
+    mutating func hitTarget(
+        _ step: PlanStep,
+        _ targets: some RandomAccessCollection<PlanTarget>,
+        into out: inout [PlanOutcome]
+    ) -> Bool {
+        let target = targets[targets.index(targets.startIndex, offsetBy: Int(targetsHit))]
+        targetsHit += 1
+        filled += target.fraction.micros
+        let isDone = targetsHit == targets.count && filled == Fraction.whole.micros
+        if isDone { end(.closed) }
+        var hit = nextHit(step.plan, .target, .target, time: step.time)
+        hit.target = targetsHit
+        hit.price = Price(micros: signed(step.sample.x))
+        out.append(.hit(hit))
+        return isDone
+    }
+
+    /// The stop, seen from the plan's side, once an x as high as this has been.
+    ///
+    /// Every earlier x since the entry was below the target that started the trail, or has raised the stop already: this x
+    /// alone decides.
+    func raisedStop(by high: Int64) -> Int64 {
+        var raised = signed(stop)
+        if isBreakevenDue { raised = max(raised, signed(entryX)) }
+        if isTrailing { raised = max(raised, high - trailDistance) }
+        return raised
+    }
+
     /// Rules 5 and 6: what this event makes of the stop, from the plan's next x on.
-    private mutating func raiseStop(_ step: PlanStep, into out: inout [PlanOutcome]) {
+    mutating func raiseStop(_ step: PlanStep, into out: inout [PlanOutcome]) {
         let before = signed(stop)
-        var after = before
-        if isBreakevenDue { after = max(after, signed(entryX)) }
-        // Every earlier x since the entry was below the target that started the trail, or has raised the stop already:
-        // this x alone decides.
-        if isTrailing { after = max(after, step.sample.up - trailDistance) }
+        let after = raisedStop(by: step.sample.up)
         guard after > before else { return }
         stop = signed(after)
         out.append(.status(status(step.plan, stopKind.hit == .trail ? .trail : .breakeven)))
     }
 
-    private mutating func close(_ step: PlanStep, _ kind: HitKind, _ rule: PlanRule, into out: inout [PlanOutcome]) {
+    mutating func close(_ step: PlanStep, _ kind: HitKind, _ rule: PlanRule, into out: inout [PlanOutcome]) {
         end(.closed)
         var hit = nextHit(step.plan, kind, rule, time: step.time)
         hit.price = Price(micros: signed(step.sample.x))
@@ -187,14 +215,14 @@ extension PlanRecord {
         out.append(.status(status(step.plan, reason)))
     }
 
-    private mutating func end(_ final: PlanState) {
+    mutating func end(_ final: PlanState) {
         state = final
         phase = .idle
     }
 
-    private mutating func nextHit(_ plan: PlanHandle, _ kind: HitKind, _ rule: PlanRule, time: Instant) -> PlanHit {
+    mutating func nextHit(_ plan: PlanHandle, _ kind: HitKind, _ rule: PlanRule, time: Instant) -> PlanHit {
         hitCount += 1
-        return PlanHit(
+        var hit = PlanHit(
             plan: plan,
             version: version,
             index: hitCount,
@@ -204,5 +232,7 @@ extension PlanRecord {
             time: time,
             remaining: remaining
         )
+        hit.isAmbiguous = isDoubtful
+        return hit
     }
 }

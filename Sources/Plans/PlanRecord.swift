@@ -63,6 +63,14 @@ struct PlanRecord: BitwiseCopyable {
     var targetsHit: UInt8 = 0
     /// Holds running extremes of its group since `since`.
     var hasExtremes = false
+    /// Its instrument isn't seen.
+    var isBlind = false
+    /// Frozen by a corporate action until it is amended.
+    var needsReview = false
+    /// A repair bar could be read in two ways: every hit says so from then on, until the plan starts anew.
+    var isDoubtful = false
+    /// Counted among its instrument's live plans.
+    var isCounted = false
     /// Place in the order of creation, from 1; 0 marks a free slot.
     var order: UInt64 = 0
     /// Watches of another generation no longer count.
@@ -82,6 +90,13 @@ struct PlanRecord: BitwiseCopyable {
     var since: UInt64 = 0
     /// Receive time at which it ends, `Int64.max` for never.
     var expiry: Int64 = .max
+    /// Receive time at which a draft is armed.
+    var armDue: Int64 = .min
+    /// Time of the last x that may have changed what it waits for: a bar around it isn't wholly its own.
+    var changed: Int64 = .min
+    /// The last gap that wasn't repaired; `Int64.min` for none.
+    var gapFrom: Int64 = .min
+    var gapTo: Int64 = .min
     /// What was carried over from before `since`: last x (0 for none), and best and worst as the long sees them.
     var carriedX: Int64 = 0
     var carriedHigh: Int64 = Sample.unconfirmedUp
@@ -89,6 +104,14 @@ struct PlanRecord: BitwiseCopyable {
 
     var isLong: Bool { side == .long }
     var handleIsFree: Bool { order == 0 }
+
+    /// Takes x from its group.
+    var isWatching: Bool { (state == .armed || state == .entered) && !needsReview }
+
+    var blindness: PlanBlindness {
+        if isBlind { return .blind }
+        return gapFrom == .min ? .sees : .gap(from: Instant(nanos: gapFrom), to: Instant(nanos: gapTo))
+    }
 
     /// A price as a long sees it: a short's turned over zero, so that the rules are written once.
     func signed(_ micros: Int64) -> Int64 { isLong ? micros : -micros }

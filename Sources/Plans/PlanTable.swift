@@ -152,6 +152,15 @@ struct PlanTable {
         record.tick = UInt32(tick.micros)
     }
 
+    /// Puts as many targets in the place of a plan's own.
+    mutating func setTargets(_ new: [PlanTarget], of slot: UInt32) {
+        targets.remove(records[Int(slot)].targets)
+        records[Int(slot)].targets = targets.insert(new)
+    }
+
+    /// The index of an owner's or a symbol's text that is known.
+    func textIndex(of text: String) -> UInt32? { shared.index(of: text) }
+
     // MARK: One live plan per symbol, style and user
 
     /// Open live plans of this owner in this symbol and style.
@@ -238,6 +247,15 @@ struct PlanTable {
             hitNodes[Int(records[Int(slot)].lastHit) - 1].next = index
         }
         records[Int(slot)].lastHit = index
+    }
+
+    /// Marks a hit of the plan as voided, and returns it; nil where it is already.
+    mutating func void(_ index: Int32, of slot: UInt32) -> PlanHit? {
+        var next = records[Int(slot)].firstHit
+        while next != 0, hitNodes[Int(next) - 1].hit.index != index { next = hitNodes[Int(next) - 1].next }
+        guard next != 0, !hitNodes[Int(next) - 1].hit.isVoided else { return nil }
+        hitNodes[Int(next) - 1].hit.isVoided = true
+        return hitNodes[Int(next) - 1].hit
     }
 
     func hits(_ slot: UInt32) -> [PlanHit] {

@@ -1,16 +1,32 @@
 import MarketData
 import Primitives
 
-/// An instrument that plans of the book watch, or that is or was frozen.
+/// An instrument that plans of the book watch, or that is or was frozen or blind.
 struct WatchedInstrument: BitwiseCopyable {
     static let none = UInt32.max
 
+    /// Whether its events can be relied on.
+    enum Sight: UInt8 {
+        case sees
+        case blind
+        /// Blind, and what comes is kept until the gap before it is repaired.
+        case defers
+    }
+
     var symbol: UInt32
     var isFrozen = false
+    var sight = Sight.sees
+    /// Where the book keeps its events, where it defers.
+    var deferral: Int32 = -1
+    /// No usable quote came since a halt.
+    var pairsAnew = false
+    /// Open live plans (drafts too) that take x from trades, and from quotes.
+    var tradePlans: Int32 = 0
+    var quotePlans: Int32 = 0
     /// Heads of the lists of groups that live on trades and on quotes.
     var tradeGroups = WatchedInstrument.none
     var quoteGroups = WatchedInstrument.none
-    /// The preceding usable quote, for the pair rule.
+    /// The preceding usable quote, for the pair rule; kept up only while there are plans on quotes.
     var hasPreceding = false
     var precedingKind: UInt8 = 0
     var precedingStart: Int64 = 0
@@ -21,6 +37,7 @@ struct WatchedInstrument: BitwiseCopyable {
 
     mutating func setPreceding(_ quote: Quote, _ session: TradingSession) {
         hasPreceding = true
+        pairsAnew = false
         precedingKind = session.kind.rawValue
         precedingStart = session.start.nanos
         bid = quote.bid.micros
@@ -43,6 +60,8 @@ struct TriggerGroup: BitwiseCopyable {
     var next: UInt32
     /// Events that gave an x, so far.
     var sequence: UInt64 = 0
+    /// Events up to this one may show a crossing that nobody saw.
+    var uncertainThrough: UInt64 = 0
     /// Armed or entered plans.
     var open = 0
 }
@@ -103,21 +122,32 @@ struct TriggerIndex {
     }
 
     /// The instrument's place, made if new.
-    mutating func intern(_ symbol: SymbolID) -> (index: Int, isNew: Bool) {
-        if let known = find(symbol) { return (known, false) }
+    mutating func intern(_ symbol: SymbolID) -> Int {
+        if let known = find(symbol) { return known }
         instruments.append(WatchedInstrument(symbol: symbol.index))
         if instruments.count * 2 > slots.count {
             rebuildSlots()
         } else {
             place(instruments.count - 1)
         }
-        return (instruments.count - 1, true)
+        return instruments.count - 1
     }
 
     mutating func setFrozen(_ instrument: Int, _ isFrozen: Bool) {
         instruments[instrument].isFrozen = isFrozen
         instruments[instrument].hasPreceding = false
+        instruments[instrument].pairsAnew = true
     }
+
+    mutating func setSight(_ instrument: Int, _ sight: WatchedInstrument.Sight) {
+        instruments[instrument].sight = sight
+    }
+
+    /// A usable quote after a halt: where no plan needs it, all that is kept of it is that it came.
+    mutating func endPairBreak(_ instrument: Int) { instruments[instrument].pairsAnew = false }
+
+    /// Forgets the preceding quote: the next one has none to be compared with.
+    mutating func clearPreceding(_ instrument: Int) { instruments[instrument].hasPreceding = false }
 
     mutating func setPreceding(_ instrument: Int, _ quote: Quote, _ session: TradingSession) {
         instruments[instrument].setPreceding(quote, session)
@@ -146,6 +176,28 @@ struct TriggerIndex {
     }
 
     mutating func countOpen(_ group: Int, by change: Int) { groups[group].open += change }
+
+    /// Counts an open live plan of the group's instrument in or out.
+    mutating func countPlan(_ group: Int, by change: Int32) {
+        let instrument = Int(groups[group].instrument)
+        if groups[group].trigger.usesQuotes {
+            instruments[instrument].quotePlans += change
+        } else {
+            instruments[instrument].tradePlans += change
+        }
+    }
+
+    /// The next `events` of the instrument's trades, or quotes, may show a crossing that nobody saw.
+    mutating func expectUncertain(_ instrument: Int, ofQuotes: Bool, events: UInt64) {
+        var next = ofQuotes ? instruments[instrument].quoteGroups : instruments[instrument].tradeGroups
+        while next != WatchedInstrument.none {
+            let group = Int(next)
+            next = groups[group].next
+            // The pair rule needs one more to confirm what the first one shows.
+            let count = groups[group].trigger == .doublebidask ? events + 1 : events
+            groups[group].uncertainThrough = max(groups[group].uncertainThrough, groups[group].sequence + count)
+        }
+    }
 
     private mutating func appendStreams() {
         for _ in 0..<2 {

@@ -167,7 +167,7 @@ extension SymbolCore {
 
     // MARK: Outcomes
 
-    /// Says what the plans had to say, and each plan's new snapshot once behind it.
+    /// Says what the plans had to say, each after what caused it, and each plan's new snapshot once behind it.
     mutating func emitOutcomes(
         because event: MarketEvent?,
         slot: Int?,
@@ -175,29 +175,56 @@ extension SymbolCore {
         into out: inout OutputBatch
     ) {
         guard !outcomes.isEmpty else { return }
+        var cause = PlanCause.input
         for (position, outcome) in outcomes.enumerated() {
-            guard let plan = try? plans.plan(outcome.plan) else {
-                preconditionFailure("an outcome of a plan that the book doesn't hold: \(outcome.plan)")
+            guard let handle = outcome.plan else {
+                if case .because(let other) = outcome { cause = other }
+                continue
+            }
+            guard let plan = try? plans.plan(handle) else {
+                preconditionFailure("an outcome of a plan that the book doesn't hold: \(handle)")
             }
             switch outcome {
             case .hit(let hit):
                 counters.hits += 1
-                let reason = reason(for: plan, event: event, received: received)
+                let reason = reason(for: plan, cause, event: event, received: received)
+                if case .trade(let trade) = reason.event { plans.remember(hit, from: trade) }
                 emit(.hit, of: plan, at: hit.time, into: &out) {
                     PlanText.append(hit, of: plan.id, because: reason, to: &$0)
                 }
             case .status(let status):
                 watch(status)
                 emit(.status, of: plan, at: received, into: &out) { PlanText.append(status, of: plan.id, to: &$0) }
+            case .voided(let void):
+                emit(.hit, of: plan, at: void.bust.received, into: &out) {
+                    PlanText.append(void, of: plan.id, to: &$0)
+                }
+            case .because: break
             }
-            let isLast = position + 1 == outcomes.count || outcomes[position + 1].plan != outcome.plan
-            if isLast { emitSnapshot(outcome.plan, plan, at: received, into: &out) }
+            let isLast = position + 1 == outcomes.count || outcomes[position + 1].plan != handle
+            if isLast { emitSnapshot(handle, plan, at: received, into: &out) }
         }
         outcomes.removeAll(keepingCapacity: true)
+        plans.forgetFinished()
     }
 
-    private func reason(for plan: Plan, event: MarketEvent?, received: Instant) -> HitReason {
+    private func reason(for plan: Plan, _ cause: PlanCause, event: MarketEvent?, received: Instant) -> HitReason {
         let slot = instruments.firstIndex { $0?.instrument.symbol == plan.triggerSymbol } ?? Int(Slot.equity)
+        switch cause {
+        case .input: break
+        // What wasn't kept of that instant isn't known any more.
+        case .held(let held):
+            return HitReason(
+                event: held.event,
+                source: source(of: held.event, slot: slot),
+                received: held.received,
+                nbbo: held.nbbo,
+                stability: nil
+            )
+        case .timer(let due): return HitReason(event: nil, source: nil, received: due, nbbo: nil, stability: nil)
+        case .bar(let bar):
+            return HitReason(event: nil, bar: bar, source: nil, received: received, nbbo: nil, stability: nil)
+        }
         let stability =
             slot < Int(Slot.firstContract)
             ? underlying.sampler.statistics?.stability : contracts[slot - Int(Slot.firstContract)].stability

@@ -272,6 +272,7 @@ package struct SymbolCore: ~Copyable, Sendable {
             end: sessions.current.end
         )
         let band = Price(micros: underlying.tenthATRMicros)
+        if plans.defersAny, hold(event, mark, session, received, band) { return }
         switch event {
         case .trade(let trade) where mark.triggers:
             plans.traded(
@@ -297,6 +298,26 @@ package struct SymbolCore: ~Copyable, Sendable {
             plans.quoted(quote, session: session, received: received, band: band, into: &outcomes)
         default: break
         }
+    }
+
+    /// Keeps what may trigger while a gap of its instrument waits for repair.
+    @inline(never)
+    private mutating func hold(
+        _ event: MarketEvent,
+        _ mark: Mark,
+        _ session: TradingSession,
+        _ received: Instant,
+        _ band: Price
+    ) -> Bool {
+        if case .trade = event, !mark.triggers { return true }
+        return plans.hold(
+            event,
+            nbbo: places[mark.slot].book,
+            session: session,
+            received: received,
+            band: band,
+            into: &outcomes
+        )
     }
 
     // MARK: 5. Emit

@@ -18,7 +18,9 @@ extension PlanText {
             append(hit, to: &out)
         }
         out.append(UInt8(ascii: "]"))
-        object.field("blind", false, to: &out)
+        object.key("blind", to: &out)
+        append(snapshot.blind, to: &out)
+        if snapshot.needsReview { object.field("needsReview", true, to: &out) }
         object.key("derived", to: &out)
         out.append(contentsOf: "null".utf8)
         object.end(&out)
@@ -31,7 +33,7 @@ extension PlanText {
         object.end(&out)
     }
 
-    /// The fields by which a hit is known and what it says, shared by message and snapshot.
+    /// The fields by which a hit is known and what it says, shared by message and snapshot; marks only where true.
     static func appendIdentity(of hit: PlanHit, to object: inout JSONObject, _ out: inout [UInt8]) {
         object.field("version", Int64(hit.version), to: &out)
         object.field("i", Int64(hit.index), to: &out)
@@ -41,5 +43,9 @@ extension PlanText {
         object.field("t", hit.time as Instant?, to: &out)
         object.field("gap", hit.isGap, to: &out)
         object.field("slippageR", hit.slippageR, to: &out)
+        if hit.isRepaired { object.field("repaired", true, to: &out) }
+        if hit.isAmbiguous { object.field("ambiguous", true, to: &out) }
+        if hit.isTimeUncertain { object.field("uncertainTime", true, to: &out) }
+        if hit.isVoided { object.field("voided", true, to: &out) }
     }
 }

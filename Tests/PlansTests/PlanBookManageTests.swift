@@ -186,6 +186,7 @@ import Testing
             switch outcome {
             case .hit(let hit): (hit.plan, true)
             case .status(let status): status.reason == .armed ? (status.plan, false) : nil
+            case .voided, .because: nil
             }
         }
         #expect(hits.map(\.0) == [late, arming, early, twin, late, arming])

@@ -140,7 +140,7 @@ extension PlanBookPropertyTests {
                 for case .hit(let hit) in out { kinds[hit.plan, default: []].insert(hit.kind) }
                 // One x: entry, targets, or what closes; never two of them.
                 for (_, kinds) in kinds { #expect(kinds.count == 1, place) }
-                let orders = out.map(\.plan.order)
+                let orders = out.compactMap(\.plan?.order)
                 #expect(orders == orders.sorted(), place)
                 #expect(
                     timed.allSatisfy { outcome in

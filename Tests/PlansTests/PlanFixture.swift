@@ -42,6 +42,8 @@ struct Desk {
     var now = Day.at(0)
     var band = Price.zero
     var session = Day.rth
+    var lost = Day.at(0)
+    private(set) var sequence: Int64 = 0
     private var made = 0
 
     init(side: PlanSide = .long) { self.side = side }
@@ -96,28 +98,35 @@ struct Desk {
     mutating func trade(_ xs: Double...) {
         for x in xs {
             tick()
-            book.traded(
-                mirrored(x, side),
-                on: Self.symbol,
-                session: session,
+            sequence += 1
+            let trade = Trade(
+                symbol: Self.symbol,
                 time: now,
-                received: now,
-                band: band,
-                into: &out
+                sequence: sequence,
+                price: mirrored(x, side),
+                size: Size(shares: 100)
             )
+            feed(.trade(trade))
         }
     }
 
     /// Feeds a quote by the sides a long sees: what it enters on and leaves on.
     mutating func quote(enter: Double, leave: Double, enterSize: Int64 = 1, leaveSize: Int64 = 1) {
         tick()
-        book.quoted(
-            makeQuote(enter: enter, leave: leave, enterSize: enterSize, leaveSize: leaveSize),
-            session: session,
-            received: now,
-            band: band,
-            into: &out
-        )
+        feed(.quote(makeQuote(enter: enter, leave: leave, enterSize: enterSize, leaveSize: leaveSize)))
+    }
+
+    /// Feeds an event the way a core does.
+    mutating func feed(_ event: MarketEvent) {
+        let (session, band, now) = (session, band, now)
+        if book.hold(event, nbbo: nil, session: session, received: now, band: band, into: &out) { return }
+        switch event {
+        case .trade(let trade):
+            let (x, symbol) = (trade.price, trade.symbol)
+            book.traded(x, on: symbol, session: session, time: trade.time, received: now, band: band, into: &out)
+        case .quote(let quote): book.quoted(quote, session: session, received: now, band: band, into: &out)
+        default: break
+        }
     }
 
     func makeQuote(enter: Double, leave: Double, enterSize: Int64 = 1, leaveSize: Int64 = 1) -> Quote {
@@ -143,18 +152,25 @@ struct Desk {
         book.fire(upTo: now, into: &out)
     }
 
-    /// What came since the last call, short: `entry 100`, `target1 101 gap`, `→ entered 99`.
+    /// What came since the last call, short: `entry 100`, `target1 101 gap repaired`, `→ entered entered 99 blind`.
     mutating func take() -> [String] {
         defer { out = [] }
-        return out.map { outcome in
+        return out.compactMap { outcome in
             switch outcome {
-            case .hit(let hit):
-                "\(hit.kind.rawValue)\(hit.target.map { "\($0)" } ?? "")\(hit.price.map { " \(text($0))" } ?? "")"
-                    + (hit.isGap ? " gap" : "")
+            case .hit(let hit): text(hit)
             case .status(let status):
                 "→ \(status.state.rawValue) \(status.reason.rawValue) \(text(status.stop))"
+                    + (status.blind == .blind ? " blind" : status.blind == .sees ? "" : " gap")
+            case .voided(let void): "void " + text(void.hit)
+            case .because: nil
             }
         }
+    }
+
+    private func text(_ hit: PlanHit) -> String {
+        "\(hit.kind.rawValue)\(hit.target.map { "\($0)" } ?? "")\(hit.price.map { " \(text($0))" } ?? "")"
+            + (hit.isGap ? " gap" : "") + (hit.isRepaired ? " repaired" : "") + (hit.isAmbiguous ? " ambiguous" : "")
+            + (hit.isTimeUncertain ? " uncertain" : "")
     }
 
     /// Hits alone.

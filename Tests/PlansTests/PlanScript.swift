@@ -273,6 +273,7 @@ extension PlanOutcome: Mirrorable {
         case .status(var status):
             status.stop = status.stop.mirrored
             return .status(status)
+        case .voided, .because: return self
         }
     }
 }
