@@ -143,6 +143,10 @@ struct TriggerIndex {
         instruments[instrument].sight = sight
     }
 
+    mutating func setDeferral(_ instrument: Int, _ position: Int) {
+        instruments[instrument].deferral = Int32(position)
+    }
+
     /// A usable quote after a halt: where no plan needs it, all that is kept of it is that it came.
     mutating func endPairBreak(_ instrument: Int) { instruments[instrument].pairsAnew = false }
 
