@@ -77,7 +77,7 @@ extension PlanBook {
             // One that no plan needs may still be the first after a halt: `quoted` sees to that, and steps nothing.
             guard watched.quotePlans > 0 else { return false }
             guard isFit(quote.bid), isFit(quote.ask) else { return true }
-        case .bar, .priceBands, .imbalance, .fairValue: return true
+        case .bar, .priceBands, .imbalance, .fairValue, .flowAlert, .halt: return true
         }
         guard accepts(instrument, session, received) else { return true }
         if heldEvents(event.symbol) >= Self.heldLimit {
@@ -167,7 +167,8 @@ extension PlanBook {
         case .indexValue(let value):
             step(value.value, of: instrument, in: session, time: value.time, band: band, into: &out)
         case .quote(let quote): step(quote, of: instrument, in: session, band: band, into: &out)
-        case .bar, .priceBands, .imbalance, .fairValue: preconditionFailure("an event without x was kept: \(held)")
+        case .bar, .priceBands, .imbalance, .fairValue, .flowAlert, .halt:
+            preconditionFailure("an event without x was kept: \(held)")
         }
     }
 

@@ -118,7 +118,7 @@ package struct TradeBust: Hashable, Sendable {
     package var idHash: UInt64
     package var price: Price
     package var size: Size
-    /// Exchange time of the trade.
+    /// Exchange time of the trade; `distantPast` where the bust doesn't say.
     package var time: Instant
     /// Receive time of the bust.
     package var received: Instant
@@ -149,7 +149,7 @@ package struct TradeBust: Hashable, Sendable {
         guard trade.symbol == symbol else { return false }
         if idHash != 0, trade.idHash != 0 { return trade.idHash == idHash && trade.exchange == exchange }
         if sequence != 0, trade.sequence != 0 { return trade.sequence == sequence }
-        return trade.price == price && trade.size == size && trade.time == time
+        return trade.price == price && trade.size == size && (time == .distantPast || trade.time == time)
     }
 }
 

@@ -216,7 +216,7 @@ extension SymbolCore {
         case .held(let held):
             return HitReason(
                 event: held.event,
-                source: source(of: held.event, slot: slot),
+                source: planSource(slot),
                 received: held.received,
                 nbbo: held.nbbo,
                 stability: nil
@@ -274,6 +274,23 @@ extension SymbolCore {
             time: time,
             channel: { $0.append(contentsOf: Channel(.plan, plan.id).name.utf8) },
             payload: { appendSnapshot(handle, to: &$0) }
+        )
+    }
+
+    /// An option's cancel names an earlier trade: the hits that it gave count no longer.
+    @inline(never)
+    mutating func void(_ cancel: Trade, _ received: Instant) {
+        plans.void(
+            TradeBust(
+                symbol: cancel.symbol,
+                exchange: cancel.exchange,
+                price: cancel.price,
+                size: cancel.size,
+                // Its own time is the cancel's.
+                time: .distantPast,
+                received: received
+            ),
+            into: &outcomes
         )
     }
 }

@@ -68,7 +68,7 @@ extension SymbolCore {
             if underlying.nextBoundary <= plans.nextDue {
                 let fired = underlying.fireNextBoundary()
                 if let minute = fired.minuteStart { publisher.finished(bar: minute) }
-                if underlying.isHaltSuspected != halted { haltChanged() }
+                if (underlying.isHaltSuspected || toldHalt != nil) != halted { haltChanged() }
             } else {
                 plans.fire(upTo: min(received, underlying.nextBoundary.advanced(byNanos: -1)), into: &outcomes)
                 emitOutcomes(because: nil, slot: nil, received: received, into: &out)
@@ -76,9 +76,15 @@ extension SymbolCore {
         }
     }
 
-    /// Freezes the triggers of the underlying's plans while a halt is suspected.
+    /// A print that may set the last price shows that trading goes on, whoever forgot to say so.
+    @inline(never)
+    mutating func reviewHalt(_ event: MarketEvent, _ mark: Mark) {
+        if let since = toldHalt, case .trade(let trade) = event, mark.triggers, trade.time > since { toldHalt = nil }
+    }
+
+    /// Freezes the triggers of the underlying's plans while a halt is told or suspected.
     mutating func haltChanged() {
-        halted = underlying.isHaltSuspected
+        halted = underlying.isHaltSuspected || toldHalt != nil
         guard let id = instruments[Int(Slot.equity)]?.id else { return }
         if halted { plans.freeze(id) } else { plans.unfreeze(id) }
     }

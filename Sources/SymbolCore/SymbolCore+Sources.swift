@@ -39,6 +39,11 @@ struct Fallback: Sendable, BitwiseCopyable {
 extension SymbolCore {
     /// Whether an event of another feed than the slot's own counts; the slot's first feed becomes its own, a better one too.
     mutating func admit(_ event: MarketEvent, of source: FeedSource, slot: Int, received: Instant) -> Bool {
+        switch event {
+        // Words about an instrument, whoever says them.
+        case .halt, .flowAlert: return true
+        default: break
+        }
         guard let own = places[slot].source, own.rank <= source.rank else {
             places[slot].source = source
             fallbacks[slot] = nil
@@ -122,10 +127,10 @@ extension SymbolCore {
         var watch = SlotWatch(slot: slot, id: id)
         let source = planSource(slot)
         if feeds.down.contains(source) {
-            plans.blind(id, from: received, defers: true, received: received, into: &outcomes)
+            plans.blind(id, from: received, defers: true, because: .sourceDown, into: &outcomes)
             _ = watch.sight.lost(after: received)
         } else if feeds.degraded.contains(source) {
-            plans.blind(id, from: received, defers: false, received: received, into: &outcomes)
+            plans.blind(id, from: received, defers: false, because: .lag, into: &outcomes)
             _ = watch.sight.dimmed(after: received)
         }
         places[slot].watch = Int32(watches.count)
@@ -181,26 +186,32 @@ extension SymbolCore {
         for action in actions {
             switch action {
             case .blind(let from, let defers):
-                plans.blind(id, from: from, defers: defers, received: received, into: &outcomes)
+                let isLate = feeds.degraded.contains(planSource(slot))
+                let reason = defers ? BlindReason.sourceDown : isLate ? .lag : .silence
+                plans.blind(id, from: from, defers: defers, because: reason, into: &outcomes)
             case .ask(let from, let to): ask(slot: slot, from: from, to: to, received: received, into: &out)
             case .giveUp(let from, let to):
                 plans.repair(id, from: from, to: to, bars: nil, received: received, into: &outcomes)
             case .repair(let from, let to):
-                let bars = bars?.map {
-                    RepairBar(
-                        start: $0.start,
-                        seconds: Int64($0.seconds),
-                        open: $0.open,
-                        high: $0.high,
-                        low: $0.low,
-                        close: $0.close
-                    )
-                }
+                let bars = bars?.map { repairBar($0) }
                 plans.repair(id, from: from, to: to, bars: bars, received: received, into: &outcomes)
             case .see: plans.seeing(id, received: received, into: &outcomes)
             }
             emitOutcomes(because: nil, slot: slot, received: received, into: &out)
         }
+    }
+
+    private mutating func repairBar(_ bar: Bar) -> RepairBar {
+        RepairBar(
+            start: bar.start,
+            seconds: Int32(bar.seconds),
+            session: sessions.window(at: bar.start).kind,
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            band: Price(micros: underlying.tenthATRMicros)
+        )
     }
 
     /// Asks for bars: whoever runs the engine has them fetched, and brings the answer as an input.

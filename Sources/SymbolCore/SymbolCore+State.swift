@@ -81,6 +81,7 @@ extension SymbolCore {
         writer.write(fallbacks.sorted { $0.key < $1.key }.map { SlotFallback(slot: $0.key, fallback: $0.value) })
         writer.write(watches)
         writer.write(halted)
+        writer.write(toldHalt)
         writer.write(counters)
         plans.save(to: &writer)
     }
@@ -118,6 +119,7 @@ extension SymbolCore {
         }
         instruments = Array(repeating: nil, count: places.count)
         halted = try reader.read(Bool.self)
+        toldHalt = try reader.read(Instant?.self)
         counters = try reader.read(CoreCounters.self)
         plans = try PlanBook(restoring: &reader)
         guard reader.remaining == 0 else { throw StateError(offset: saved.count, expected: "the end of the state") }

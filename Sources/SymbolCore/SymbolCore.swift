@@ -27,6 +27,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     /// The instruments by slot, for what isn't said every tick; nil where a slot has none yet.
     var instruments: [PlacedInstrument?] = [nil, nil]
     var halted = false
+    /// Since when a feed says that trading is halted; nil where none does.
+    var toldHalt: Instant?
     /// What conditions forbid: the fallback, or as fetched.
     var rules: TradeRules
     /// How the feeds do.
@@ -251,7 +253,8 @@ package struct SymbolCore: ~Copyable, Sendable {
         case .bar(let bar): return underlying.barred(bar, in: sessions.current, received: received)
         case .indexValue(let value): return underlying.valued(value, in: sessions.current, received: received)
         case .priceBands(let bands): underlying.banded(bands, in: sessions.current, received: received)
-        case .imbalance, .fairValue, .flowAlert, .halt: break
+        case .halt(let halt): toldHalt = halt.isHalted ? halt.time : nil
+        case .imbalance, .fairValue, .flowAlert: break
         case .trade, .quote: preconditionFailure("a trade or quote among the rare events")
         }
         return nil
@@ -261,7 +264,10 @@ package struct SymbolCore: ~Copyable, Sendable {
 
     @inline(__always)
     private mutating func stepPlans(_ event: MarketEvent, _ mark: Mark, received: Instant) {
-        if mark.slot < Int(Slot.firstContract), underlying.isHaltSuspected != halted { haltChanged() }
+        if mark.slot < Int(Slot.firstContract) {
+            if toldHalt != nil { reviewHalt(event, mark) }
+            if (underlying.isHaltSuspected || toldHalt != nil) != halted { haltChanged() }
+        }
         guard plans.openCount > 0 else { return }
         if places[mark.slot].watch >= 0 {
             touch(watch: Int(places[mark.slot].watch), time: event.time, received: received)
@@ -272,6 +278,7 @@ package struct SymbolCore: ~Copyable, Sendable {
             end: sessions.current.end
         )
         let band = Price(micros: underlying.tenthATRMicros)
+        if mark.tradeClass.contains(.cancel), case .trade(let trade) = event { void(trade, received) }
         if plans.defersAny, hold(event, mark, session, received, band) { return }
         switch event {
         case .trade(let trade) where mark.triggers:

@@ -73,7 +73,7 @@ extension PlanText {
         why.field("exchange", Int64(void.bust.exchange), to: &out)
         why.field("price", void.bust.price as Price?, to: &out)
         why.field("size", void.bust.size as Size?, to: &out)
-        why.field("ex", void.bust.time as Instant?, to: &out)
+        why.field("ex", void.bust.time == .distantPast ? nil : void.bust.time, to: &out)
         why.field("recv", void.bust.received as Instant?, to: &out)
         why.end(&out)
         object.end(&out)
