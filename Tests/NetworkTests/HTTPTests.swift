@@ -212,6 +212,24 @@ import Testing
         }
     }
 
+    /// The library decodes %00 behind a slash, where a C string would end; elsewhere it ends the connection itself.
+    ///
+    /// At the very end of a path it drops it: then the path is the one without.
+    @Test(arguments: [
+        ("/%00/secret", true), ("/%00b", true), ("/a/%00b", true), ("/a%00b", false), ("/a?b=%00c", false),
+        ("/a?b%00=c", false),
+    ])
+    func aNULIsRefused(path: String, isAnswered: Bool) async throws {
+        try await withBench { bench in
+            let server = try bench.serve()
+            let answer = try exchange(bench, server, "GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(isAnswered ? answer.hasPrefix("HTTP/1.1 400 ") : answer.isEmpty)
+            let raw = try RawSocket(port: try bench.port(server))
+            #expect(!raw.upgrade(path).hasPrefix("HTTP/1.1 101"))
+            #expect(bench.events.all.isEmpty)
+        }
+    }
+
     /// S13: HTTP/2 in both forms, other upgrades, tunnels.
     @Test(arguments: [
         "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"

@@ -66,7 +66,7 @@ final class RawPeer {
 
     fileprivate init(_ descriptor: Int32) {
         self.descriptor = descriptor
-        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        var timeout = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -129,7 +129,7 @@ final class RawPeer {
     func waitForEnd() {
         // POLLRDHUP, which is hidden behind a feature macro; a reset is told in any case.
         var state = pollfd(fd: descriptor, events: 0x2000, revents: 0)
-        poll(&state, 1, 10_000)
+        poll(&state, 1, 60_000)
     }
 
     /// Makes the end of this object a reset instead of an orderly close.

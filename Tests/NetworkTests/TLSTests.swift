@@ -28,6 +28,39 @@ import Testing
         }
     }
 
+    /// Far more than a record, and than what is read in a turn.
+    @Test func aBurstArrivesWholeAndItsEndIsTold() async throws {
+        let authority = try Self.authority.get()
+        let payload = (0..<6_000_000).map { UInt8(ascii: "a") + UInt8($0 % 23) }
+        let behaviour = Behaviour(opened: { connection in payload.withUnsafeBytes { _ = connection.write($0) } })
+        try await withBench { bench in
+            let server = try bench.serve(behaviour) { $0.tls = authority.good }
+            let (_, events) = try bench.connect("wss://localhost:\(bench.port(server))/") { $0.caFile = authority.file }
+            try await events.wait(for: "text of 6000000 sum \(checksum(payload))")
+            try bench.serverLoop.sync { server.stop() }
+            let line = try await events.wait(for: "closed")
+            #expect(line.hasPrefix("closed 1006 connection lost: "))
+        }
+    }
+
+    /// A port that speaks something else, and a file that holds no certificate.
+    @Test func whatIsNotTLSIsNamed() async throws {
+        let authority = try Self.authority.get()
+        try await withBench { bench in
+            let plain = try RawServer { peer in
+                _ = peer.read()
+                peer.send("HTTP/1.1 400 Bad Request\r\n\r\n")
+            }
+            let (_, events) = try bench.connect("wss://127.0.0.1:\(plain.port)/") { $0.caFile = authority.file }
+            let line = try await events.wait(for: "failed")
+            #expect(line == "failed 127.0.0.1: TLS: wrong version number")
+            let (_, noCertificate) = try bench.connect("wss://127.0.0.1:\(plain.port)/") { $0.caFile = "/dev/null" }
+            let words = try await noCertificate.wait(for: "failed")
+            #expect(words.contains("certificate authorities, /dev/null"))
+            withExtendedLifetime(plain) {}
+        }
+    }
+
     @Test func aWrongNameIsRefused() async throws {
         let authority = try Self.authority.get()
         try await withBench { bench in

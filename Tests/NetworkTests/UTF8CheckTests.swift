@@ -6,20 +6,20 @@ import Testing
 @Suite struct UTF8CheckTests {
     private func isValid(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { UTF8Check.isValid($0) } }
 
-    /// Every beginning of one to three bytes, and of four where the first is one of a long form, against the standard library.
+    /// Every text of two bytes, and of more at the edges of the table's ranges, against the standard library.
     @Test func everyShortTextIsJudgedAsTheStandardLibraryDoes() {
         var wrong: [[UInt8]] = []
         func hold(_ bytes: [UInt8]) {
             if isValid(bytes) != (String(validating: bytes, as: UTF8.self) != nil) { wrong.append(bytes) }
         }
-        let edges: [UInt8] = [0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xFF]
+        let edges: [UInt8] = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
         for first in UInt8.min...UInt8.max {
             hold([first])
             for second in UInt8.min...UInt8.max { hold([first, second]) }
             for second in edges {
-                for third in edges {
+                for third in edges where first >= 0xC0 {
                     hold([first, second, third])
-                    for fourth in edges { hold([first, second, third, fourth]) }
+                    for fourth in edges where first >= 0xEF { hold([first, second, third, fourth]) }
                 }
             }
         }
