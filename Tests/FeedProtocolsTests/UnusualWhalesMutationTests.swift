@@ -162,8 +162,7 @@ private struct Reference {
 
 @Suite struct UnusualWhalesMutationTests {
     static let objects = [UnusualWhalesExamples.trade, UnusualWhalesExamples.alert].map { frame in
-        let comma = frame.firstIndex(of: ",")!
-        return FieldMutator.fields(String(frame[frame.index(after: comma)...].dropLast()))
+        FieldMutator.fields(String(frame.drop { $0 != "," }.dropFirst().dropLast()))
     }
 
     private static func frame(_ mutator: inout FieldMutator) -> [UInt8] {
