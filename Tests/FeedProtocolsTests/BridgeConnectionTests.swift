@@ -117,7 +117,10 @@ private func feed(_ actions: [Action]) -> [FeedState] {
         #expect(rig.timer(1_000).isEmpty && rig.machine.reloaded(now: at(1_001)) == [.connect(attempt: 2)])
     }
 
-    @Test(arguments: [(4000, true), (4003, true), (1012, false), (1013, false), (4001, false), (nil, false)] as [(UInt16?, Bool)])
+    @Test(
+        arguments: [(4000, true), (4003, true), (1012, false), (1013, false), (4001, false), (nil, false)]
+            as [(UInt16?, Bool)]
+    )
     func closeCodesHaltOrAreTriedAgain(code: UInt16?, halts: Bool) {
         var rig = Rig()
         rig.live(["SPY"], 0)

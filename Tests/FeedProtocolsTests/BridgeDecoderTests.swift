@@ -63,8 +63,12 @@ private func quote(_ bid: Int64, _ bidSize: Int64, _ ask: Int64, _ askSize: Int6
         #expect(bench.decode(Examples.depth).isEmpty && bench.decode(Examples.book).isEmpty)
         #expect(bench.decoder.takeNotices() == [.damaged(key: "STK:SPY:SMART:USD")])
         let book = try #require(key.flatMap { bench.decoder.book($0) })
-        #expect(book.bids.map(\.price.micros) == [672_420_000, 672_410_000] && book.bids.map(\.maker) == ["ARCA", "NSDQ"])
-        #expect(book.asks == [BridgeBook.Row(price: Price(micros: 672_430_000), size: Size(shares: 900), maker: "BATS")])
+        #expect(
+            book.bids.map(\.price.micros) == [672_420_000, 672_410_000] && book.bids.map(\.maker) == ["ARCA", "NSDQ"]
+        )
+        #expect(
+            book.asks == [BridgeBook.Row(price: Price(micros: 672_430_000), size: Size(shares: 900), maker: "BATS")]
+        )
         let bar = Bar(
             symbol: none,
             seconds: 5,
@@ -103,7 +107,9 @@ private func quote(_ bid: Int64, _ bidSize: Int64, _ ask: Int64, _ askSize: Int6
         // Half a quote is none.
         #expect(bench.send("q", "\(spy),\"b\":5.00,\"bs\":1").isEmpty && bench.decoder.counters.unbased == 1)
         #expect(bench.send("q", "\(spy),\"a\":5.02,\"as\":2") == [quote(500, 1, 502, 2, at: time(3))])
-        #expect(bench.send("snap", "\(spy),\"b\":5.01,\"bs\":3,\"a\":5.03,\"as\":4") == [quote(501, 3, 503, 4, at: time(4))])
+        #expect(
+            bench.send("snap", "\(spy),\"b\":5.01,\"bs\":3,\"a\":5.03,\"as\":4") == [quote(501, 3, 503, 4, at: time(4))]
+        )
         #expect(bench.send("q", "\(spy),\"as\":9") == [quote(501, 3, 503, 9, at: time(5))])
         // Nothing of level one changed.
         #expect(bench.send("q", "\(spy),\"l\":5.02,\"v\":7").isEmpty)
@@ -132,7 +138,11 @@ private func quote(_ bid: Int64, _ bidSize: Int64, _ ask: Int64, _ askSize: Int6
         #expect(bench.send("q", "\(spy),\"b\":5.01").isEmpty)
         #expect(key.flatMap { bench.decoder.book($0) } == nil)
         let number = bench.number
-        #expect(bench.send("snap", "\(spy),\"b\":5.01,\"bs\":3,\"a\":5.03,\"as\":4") == [quote(501, 3, 503, 4, at: time(number))])
+        #expect(
+            bench.send("snap", "\(spy),\"b\":5.01,\"bs\":3,\"a\":5.03,\"as\":4") == [
+                quote(501, 3, 503, 4, at: time(number))
+            ]
+        )
     }
 
     @Test func aHoleIsReportedOnceEach() {
@@ -214,7 +224,9 @@ private func quote(_ bid: Int64, _ bidSize: Int64, _ ask: Int64, _ askSize: Int6
         let counters = bench.decoder.counters
         #expect(counters.malformed(.trade) == 1 && counters.malformed(.none) == 3 && counters.unknown == 1)
         #expect(counters.holes == 0 && counters.events(.pong) == 1 && counters.events(.hello) == 1)
-        for broken in ["", "{}", "[", "[{}", "[{\"ev\":\"pong\",\"n\":6},", "[]x"] { #expect(bench.decode(broken).isEmpty) }
+        for broken in ["", "{}", "[", "[{}", "[{\"ev\":\"pong\",\"n\":6},", "[]x"] {
+            #expect(bench.decode(broken).isEmpty)
+        }
         #expect(bench.decoder.counters.brokenFrames == 6)
     }
 

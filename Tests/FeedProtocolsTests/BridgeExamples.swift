@@ -54,7 +54,9 @@ struct BridgeBench: ~Copyable {
     mutating func send(_ ev: String, _ fields: String = "") -> [MarketEvent] {
         defer { number += 1 }
         let rest = fields.isEmpty ? "" : "," + fields
-        return decode("[{\"ev\":\"\(ev)\",\"n\":\(number),\"tb\":\(1_764_086_400_000_000 + number)\(rest)}]").map(\.event)
+        return decode("[{\"ev\":\"\(ev)\",\"n\":\(number),\"tb\":\(1_764_086_400_000_000 + number)\(rest)}]").map(
+            \.event
+        )
     }
 
     mutating func hello() { _ = send("hello", #""v":1,"epoch":"e1","ib":"up""#) }

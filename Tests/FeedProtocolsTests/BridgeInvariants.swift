@@ -75,10 +75,12 @@ struct BridgeInvariants: ~Copyable {
             #""ev":"hello","v":\#(version),"epoch":"e\#(detail >> 16 & 1)","ib":"up","limits":{"lines":3,"depth":1}"#,
             #""ev":"ack","ok":{"\#(key)":{"conid":1}}"#, #""ev":"nack","k":"\#(key)","code":200,"reason":"bad_key""#,
             #""ev":"snap","k":"\#(key)","b":1,"a":2"#, #""ev":"q","k":"\#(key)","b":1"#,
-            #""ev":"d","k":"\#(key)","op":"i","sd":"b","pos":0,"p":1,"s":1"#, #""ev":"book","k":"\#(key)","b":[],"a":[]"#,
+            #""ev":"d","k":"\#(key)","op":"i","sd":"b","pos":0,"p":1,"s":1"#,
+            #""ev":"book","k":"\#(key)","b":[],"a":[]"#,
             #""ev":"st","ib":"\#(["up", "down", "degraded", "login"][Int(detail >> 20) % 4])","stale_ks":["\#(key)"]"#,
             #""ev":"hb","ib":"up""#, #""ev":"err","code":\#(detail >> 24 & 255),"msg":"m""#, #""ev":"novel""#,
-            #""ev":"gap","from":\#(number - 1),"to":\#(number - 1),"ks":["\#(key)"]"#, #""ev":"q","k":"\#(key)","b":{}"#,
+            #""ev":"gap","from":\#(number - 1),"to":\#(number - 1),"ks":["\#(key)"]"#,
+            #""ev":"q","k":"\#(key)","b":{}"#,
         ]
         // A new connection says hello first; now and then a number is missing, or the frame is cut.
         let isFirst = number == 1
