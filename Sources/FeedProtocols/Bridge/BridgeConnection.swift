@@ -22,7 +22,7 @@ package struct BridgeConnection: ~Copyable {
         case refused(BridgeKey, cause: String)
         /// The account's lines don't reach for these; the whole list, empty when all is served again.
         case unserved([BridgeShortfall])
-        /// What is known of these may be wrong or old.
+        /// What is known of these may be wrong or old; told again for each new connection and subscription.
         case stale([BridgeKey])
         /// These are as the broker has them again.
         case fresh([BridgeKey])

@@ -19,6 +19,22 @@ package struct BridgeHello: Hashable, Sendable {
     package var books: Int?
     /// Between heartbeats, in nanoseconds.
     package var heartbeat: Int64
+
+    package init(
+        version: Int64,
+        epoch: String,
+        state: BridgeState,
+        lines: Int? = nil,
+        books: Int? = nil,
+        heartbeat: Int64
+    ) {
+        self.version = version
+        self.epoch = epoch
+        self.state = state
+        self.lines = lines
+        self.books = books
+        self.heartbeat = heartbeat
+    }
 }
 
 /// What a frame says beside market data, or what its reader noticed.
@@ -48,6 +64,13 @@ package struct BridgeDepthChange: Hashable, Sendable {
     package var isBid: Bool
     package var position: Int
     package var row: BridgeBook.Row
+
+    package init(operation: Operation, isBid: Bool, position: Int, row: BridgeBook.Row) {
+        self.operation = operation
+        self.isBid = isBid
+        self.position = position
+        self.row = row
+    }
 }
 
 /// The level-one fields of a `q` or `snap`; absent ones don't change.

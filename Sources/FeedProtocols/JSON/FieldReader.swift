@@ -79,10 +79,14 @@ struct FieldReader<Key: FieldName> {
     func bool(_ key: Key) throws(MalformedReason) -> Bool? {
         if isAbsent(key) { return nil }
         let value = fields[key]
-        guard value.kind == .other || value.kind == .text || value.kind == .number else { throw .type }
-        if raw(value).elementsEqual("true".utf8) || raw(value).elementsEqual("1".utf8) { return true }
-        if raw(value).elementsEqual("false".utf8) || raw(value).elementsEqual("0".utf8) { return false }
-        throw .type
+        switch value.kind {
+        case .other, .text, .escapedText:
+            let word = decoded(value, limit: 8)
+            if word.elementsEqual("true".utf8) { return true }
+            if word.elementsEqual("false".utf8) { return false }
+        case .absent, .number, .array: break
+        }
+        return try integer(key, 0...1) == 1
     }
 
     // MARK: Times

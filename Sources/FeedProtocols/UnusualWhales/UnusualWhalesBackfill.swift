@@ -62,7 +62,9 @@ package struct UnusualWhalesBackfill: Sendable {
         return true
     }
 
-    /// Whether a live frame should go on: false where all of its alerts were known already. Other channels always do.
+    /// Whether a live frame should go on: false where all of its alerts were known already.
+    ///
+    /// Frames of other channels always do.
     package mutating func admit(frame: UnsafeRawBufferPointer) -> Bool {
         guard let envelope = UnusualWhalesEnvelope(frame),
             envelope.withChannel(frame, { UnusualWhalesChannelKind($0) }) == .flowAlerts
