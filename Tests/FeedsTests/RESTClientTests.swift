@@ -204,7 +204,7 @@ import Testing
             [.hold]
         } body: { world in
             async let open = world.get("x")
-            while world.server.requests.isEmpty { await Task.yield() }
+            try await eventually("a request") { !world.server.requests.isEmpty }
             try world.loop.sync { [client = world.client] in client.stop() }
             #expect(await open.words == "stopped")
             #expect(await world.get("y").words == "stopped")

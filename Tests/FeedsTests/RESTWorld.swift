@@ -105,6 +105,19 @@ func withWorld(
     try world.end()
 }
 
+/// Waits for a condition that another thread makes true; fails the test after 20 s.
+func eventually(
+    _ what: String,
+    _ location: SourceLocation = #_sourceLocation,
+    _ condition: () throws -> Bool
+) async throws {
+    let until = SystemClock.monotonicNanos() + 20_000_000_000
+    while try !condition() {
+        try #require(SystemClock.monotonicNanos() < until, "waited in vain for \(what)", sourceLocation: location)
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
 extension Result where Failure == RequestFailure {
     /// The failure's words, empty for a success.
     var words: String {

@@ -35,11 +35,7 @@ private final class DeskWorld: @unchecked Sendable {
 
     /// Waits for so many answers.
     func answers(_ count: Int) async throws -> [RepairAnswer] {
-        let until = SystemClock.monotonicNanos() + 20_000_000_000
-        while heard.withLock({ $0.count }) < count {
-            try #require(SystemClock.monotonicNanos() < until, "no answer")
-            await Task.yield()
-        }
+        try await eventually("\(count) answers") { heard.withLock { $0.count } >= count }
         return heard.withLock { $0 }
     }
 }
@@ -157,7 +153,7 @@ private final class DeskWorld: @unchecked Sendable {
             #expect(first.body == nil)
             #expect(first.cause == "not a symbol")
             let open = try desk.repair("SPY", from, at(10))
-            while world.server.requests.isEmpty { await Task.yield() }
+            try await eventually("a request") { !world.server.requests.isEmpty }
             let joined = try desk.repair("SPY", from, at(5))
             try desk.stop()
             let last = try #require(try await desk.answers(2).last)
