@@ -42,6 +42,8 @@ private final class SessionDelegate: NSObject, URLSessionDataDelegate {
         let done: @Sendable (RESTResult) -> Void
         var body: [UInt8] = []
         var isTooLarge = false
+        /// A 401 that asked for credentials.
+        var refusal: RESTReply?
     }
 
     private struct State {
@@ -134,8 +136,11 @@ private final class SessionDelegate: NSObject, URLSessionDataDelegate {
         didReceive challenge: URLAuthenticationChallenge,
         completionHandler: @escaping (URLSession.AuthChallengeDisposition, URLCredential?) -> Void
     ) {
-        // There is no other credential than the key, which the server has seen.
-        completionHandler(.rejectProtectionSpace, nil)
+        // There is no other credential than the key, which the server has seen. This implementation gives up the answer
+        // with the challenge, so what it was is kept here.
+        let response = challenge.failureResponse as? HTTPURLResponse
+        state.withLock { $0.attempts[task.taskIdentifier]?.refusal = response.map { Self.reply($0, []) } }
+        completionHandler(.cancelAuthenticationChallenge, nil)
     }
 
     func urlSession(
@@ -144,9 +149,10 @@ private final class SessionDelegate: NSObject, URLSessionDataDelegate {
         didReceive response: URLResponse,
         completionHandler: @escaping (URLSession.ResponseDisposition) -> Void
     ) {
-        guard response.expectedContentLength > Int64(options.bodyBytesMax) else { return completionHandler(.allow) }
+        completionHandler(.allow)
+        guard response.expectedContentLength > Int64(options.bodyBytesMax) else { return }
         state.withLock { $0.attempts[dataTask.taskIdentifier]?.isTooLarge = true }
-        completionHandler(.cancel)
+        dataTask.cancel()
     }
 
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
@@ -173,13 +179,21 @@ private final class SessionDelegate: NSObject, URLSessionDataDelegate {
         }
         guard let attempt else { return }
         if attempt.isTooLarge { return attempt.done(.tooLarge) }
+        if var refusal = attempt.refusal {
+            refusal.body = attempt.body
+            return attempt.done(.reply(refusal))
+        }
         if let error { return attempt.done(.failed(Self.words(error))) }
         guard let response = task.response as? HTTPURLResponse else { return attempt.done(.failed("no answer")) }
+        attempt.done(.reply(Self.reply(response, attempt.body)))
+    }
+
+    private static func reply(_ response: HTTPURLResponse, _ body: [UInt8]) -> RESTReply {
         var headers: [String: String] = [:]
         for (name, value) in response.allHeaderFields {
             if let name = name as? String, let value = value as? String { headers[name.lowercased()] = value }
         }
-        attempt.done(.reply(RESTReply(status: response.statusCode, headers: headers, body: attempt.body)))
+        return RESTReply(status: response.statusCode, headers: headers, body: body)
     }
 
     /// The cause alone: an error's full description holds the URL.

@@ -18,23 +18,25 @@ package enum WarmUpItem: String, Sendable, CaseIterable {
         }
     }
 
-    /// What is wrong with an answer; nil for a good one.
-    func problem(of body: [UInt8]) -> String? {
-        guard let tree = RESTTree(body) else { return "not JSON" }
+    /// Whether an answer can be used, and what is to be said of it.
+    func judged(_ body: [UInt8]) -> (isGood: Bool, words: String) {
+        guard let tree = RESTTree(body) else { return (false, "not JSON") }
         do {
             let malformed: [FieldProblem]
             switch self {
             case .stockConditions, .optionConditions: malformed = try ConditionPage(tree).malformed
             case .stockExchanges, .optionExchanges: malformed = try ExchangePage(tree).malformed
+            case .holidays: malformed = try HolidayPage(tree).malformed
             case .marketStatus:
                 _ = try MarketStatus(tree)
-                return nil
-            case .holidays: malformed = try HolidayPage(tree).malformed
+                malformed = []
             }
+            guard let first = malformed.first else { return (true, "") }
             // Single bad rows are left out by who reads it: the rest is better than nothing.
-            return malformed.isEmpty || tree.rowCount > malformed.count ? nil : "no row can be read"
+            guard tree.rowCount > malformed.count else { return (false, "no row can be read, \(first)") }
+            return (true, "\(malformed.count) row\(malformed.count == 1 ? "" : "s") left out, \(first)")
         } catch {
-            return error.description
+            return (false, error.description)
         }
     }
 }
@@ -47,7 +49,7 @@ package struct WarmUpAnswer: Sendable, Equatable {
     package var url: String
     /// The JSON text, on one line; nil: it couldn't be had.
     package var body: [UInt8]?
-    /// Why not; empty with a body.
+    /// Why there is no body, or what of it can't be read; empty where nothing is to be said.
     package var cause: String
 }
 
@@ -99,10 +101,10 @@ package final class WarmUp {
         case .success(let body):
             if !body.isWhole {
                 answer.cause = "more pages than allowed"
-            } else if let problem = item.problem(of: body.body) {
-                answer.cause = problem
             } else {
-                answer.body = body.body
+                let judgement = item.judged(body.body)
+                answer.cause = judgement.words
+                answer.body = judgement.isGood ? body.body : nil
             }
         }
         answered(answer)

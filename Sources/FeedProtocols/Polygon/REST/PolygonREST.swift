@@ -9,6 +9,11 @@ package enum PolygonREST {
     /// What the calls are recorded as on a tape.
     package static let sourceName = "polygon.rest"
 
+    /// A free account's rate.
+    package static let freeRate = RateWindow.perMinute(5)
+    /// A paid account's: the provider asks to stay below 100 a second.
+    package static let paidRate = RateWindow.perSecond(95)
+
     /// Most base bars of one answer.
     package static let barsLimit = 50_000
     /// Most rows of a page of a chain; the provider's default is 10.
