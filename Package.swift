@@ -131,6 +131,7 @@ let package = Package(
             "ApplicationTests",
             ["Analytics", "Application", "FeedProtocols", "Primitives", "SymbolCore", "Telemetry", logging]
         ),
+        tests("SimulationTests", ["MarketData", "Network", "Primitives", "Simulation", "Wire"]),
         tests("TidyTests", []),
     ]
 )
