@@ -75,13 +75,14 @@ package enum Mood: String, CaseIterable, Sendable {
     /// Which providers have it.
     package func suits(_ kind: SimulatedKind) -> Bool {
         switch self {
-        case .fragments, .silence, .halfOpen, .reset, .abort, .close1008, .close1012, .close1013, .slowStart, .hugeFrames,
-            .brokenFrame, .malformedElements, .unknownEvents, .authFailure, .clockSkew, .halt, .burst:
+        case .fragments, .silence, .halfOpen, .reset, .abort, .close1008, .close1012, .close1013, .slowStart,
+            .brokenFrame, .malformedElements, .unknownEvents, .authFailure, .halt, .burst:
             return true
         case .noWebSocketPlan, .notAuthorized, .evictOlder, .refuseNewcomer, .authTimeout, .latePrints, .lateBars,
             .resentBars, .duplicates, .backward, .numberForms, .notEntitled, .delayed:
             return kind == .polygon
-        case .emptyStrings: return kind != .bridge
+        case .emptyStrings, .hugeFrames: return kind != .bridge
+        case .clockSkew: return kind != .flow
         case .rateLimited, .serverError: return kind != .bridge
         case .joinRefused, .silentDrop: return kind == .flow
         case .versionMismatch, .sequenceHole, .gap, .restart, .connectivityLost, .restoredDataLost, .restoredDataKept,
