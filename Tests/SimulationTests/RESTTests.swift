@@ -180,7 +180,8 @@ import Wire
         let middle = times[times.count / 2]
         let newer = try #require(try JSONParser.parse(get("?limit=200&newer_than=\(middle)").body)["data"]?.array)
         #expect(newer.count <= all.count && newer.allSatisfy { ($0["end_time"]?.integer ?? 0) >= middle })
-        #expect(Set(newer.compactMap { $0["id"]?.string }).isSubset(of: Set(all.compactMap { $0["id"]?.string })))
+        let known = all.compactMap { $0["id"]?.string }
+        for alert in newer { #expect(known.contains(alert["id"]?.string ?? "?")) }
         #expect(get("?limit=201").status == 422)
         #expect(get("?newer_than=soon").status == 422)
     }
