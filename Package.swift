@@ -133,6 +133,7 @@ let package = Package(
             "ApplicationTests",
             ["Analytics", "Application", "FeedProtocols", "Primitives", "SymbolCore", "Telemetry", logging]
         ),
+        tests("SimulationTests", ["MarketData", "Network", "Primitives", "Simulation", "Wire"]),
         tests("TidyTests", []),
     ]
 )

@@ -19,18 +19,18 @@ struct TapeSource: FrameSource {
         return nil
     }
 
-    private static func market(_ source: FeedSource) -> String? {
+    private static func market(_ source: FeedSource) -> PolygonMarket? {
         switch source {
-        case .stocks: "stocks"
-        case .options: "options"
-        case .indices: "indices"
+        case .stocks: .stocks
+        case .options: .options
+        case .indices: .indices
         case .flow, .bridge: nil
         }
     }
 }
 
 extension MarketOptions {
-    /// The stocks that a demo follows: the walk's, or those in the first frames of its tape.
+    /// The stocks that a demo follows: the model's, or those in the first frames of its tape.
     ///
     /// - Throws: `JournalError` where the tape can't be read.
     package func followedSymbols() throws -> [String] {
