@@ -1,8 +1,8 @@
 """The library's socket client as the core's hands: requests out, callbacks in. No decision is made here.
 
 `ib_async.Client` is used without `ib_async.IB`: the latter's tickers are caches that keep old prices, its book
-overwrites on insert, its maps of tick types raise on a new one, it asks for positions and account data, and it forgets all of it
-with the socket. None of that is needed, and requests keep the numbers the core gave them.
+overwrites on insert, its maps of tick types raise on a new one, it asks for positions and account data, and it forgets
+all of it with the socket. None of that is needed, and requests keep the numbers the core gave them.
 """
 
 from __future__ import annotations
