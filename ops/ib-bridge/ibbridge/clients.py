@@ -38,5 +38,6 @@ class Client:
     pending: dict[str, Pending] = field(default_factory=dict)
     command_of: dict[str, str] = field(default_factory=dict)  # key -> the latest command that named it
     refused: dict[Item, str] = field(default_factory=dict)  # what it has been refused, and why
+    undefined: set[str] = field(default_factory=set)  # instruments it was told don't exist
     errors: EventRate = field(default_factory=lambda: EventRate(NOTICES_PER_SECOND))
     notices: EventRate = field(default_factory=lambda: EventRate(NOTICES_PER_SECOND))

@@ -135,8 +135,10 @@ class ClientSide(State):
         else:
             self._forget(client, [sub.key.text for sub in command.subs])
             self.desired.add(client.number, command.subs, now.mono)
-        pending = Pending(now.mono + (ACK_PATIENCE if self.session.may_ask else 0.0), set())
-        client.pending[command.id] = pending
+        # An id used again answers for both.
+        pending = client.pending.setdefault(command.id, Pending(0.0, set()))
+        pending.deadline = now.mono + (ACK_PATIENCE if self.session.may_ask else 0.0)
+        pending.answered = False
         for sub in command.subs:
             key = sub.key.text
             instrument = self.instruments.setdefault(key, Instrument(sub.key))
@@ -144,6 +146,7 @@ class ClientSide(State):
             if instrument.state == "known":
                 pending.ok[key] = definition(instrument)
             elif instrument.state == "bad":
+                client.undefined.add(key)
                 self._nack(client, command.id, key, instrument.code, "no_definition", now)
             else:
                 pending.remaining.add(key)
@@ -163,6 +166,7 @@ class ClientSide(State):
     def _forget(self, client: Client, names: Iterable[str]) -> None:
         """Commands that named these instruments have no more to say of them."""
         for key in list(names):
+            client.undefined.discard(key)
             command = client.command_of.pop(key, None)
             pending = client.pending.get(command) if command is not None else None
             if pending is not None:
@@ -207,7 +211,14 @@ class ClientSide(State):
         if client.refused.get(item) == reason:
             return
         client.refused[item] = reason
-        self._nack(client, client.command_of.get(item.key, ""), item.key, code, reason, now, _named(item))
+        command = client.command_of.get(item.key, "")
+        self._nack(client, command, item.key, code, reason, now, _named(item))
+        pending = client.pending.get(command)
+        sub = self.desired.clients.get(client.number, {}).get(item.key)
+        if pending is not None and not self._is_served(client, sub):
+            # Nothing of it will be defined: the command's answer doesn't wait for it.
+            pending.remaining.discard(item.key)
+            self._answer(client, command, now)
 
     def refuse_all(self, item: Item, reason: str, code: int, now: Instant) -> None:
         """Tells everybody who wants an item that it isn't served."""
@@ -221,9 +232,12 @@ class ClientSide(State):
         del client.refused[item]
         instrument = self.instruments[item.key]
         command = client.command_of.get(item.key, "")
-        if instrument.state == "known" and command not in client.pending:
-            body = {"id": command, "ok": {item.key: definition(instrument)}}
-            self._send(client, Event("ack", now.wall, body), now)
+        pending = client.pending.setdefault(command, Pending(now.mono, set(), answered=True))
+        if instrument.state == "known":
+            pending.ok[item.key] = definition(instrument)
+        else:
+            pending.remaining.add(item.key)
+        self._answer(client, command, now)
 
     def _pending(self, key: str) -> list[tuple[Client, Pending, str]]:
         waiting = []

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import book as depth
 from . import wire
+from .clients import Pending
 from .clientside import definition
 from .desired import Item, Quota
 from .faults import Faults
@@ -232,9 +233,15 @@ class Core(Faults):
             return
         instrument.state = "known"
         instrument.conid, instrument.min_tick = contracts[0]
-        for client, pending, command in self._pending(instrument.key.text):
-            pending.remaining.discard(instrument.key.text)
-            pending.ok[instrument.key.text] = definition(instrument)
+        key = instrument.key.text
+        for client in self.clients.values():
+            if key in client.undefined:
+                # A new session knows better than the last one.
+                client.undefined.discard(key)
+                client.pending.setdefault(client.command_of[key], Pending(now.mono, set())).remaining.add(key)
+        for client, pending, command in self._pending(key):
+            pending.remaining.discard(key)
+            pending.ok[key] = definition(instrument)
             self._answer(client, command, now)
         self.advance(now)
 

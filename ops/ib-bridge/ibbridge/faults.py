@@ -98,6 +98,7 @@ class Faults(Requests):
             if action is Action.DEPTH_AGAIN:
                 self.book_again(instrument, feed, now)
             elif action is Action.BARS_AGAIN:
+                feed.again = True
                 self._again(instrument, feed, now.mono)
             else:
                 self._make_stale(instrument)
@@ -131,6 +132,7 @@ class Faults(Requests):
         self.note("warning", "no definition", k=key, code=code, msg=text)
         for client in self.clients.values():
             if key in self.desired.clients.get(client.number, {}):
+                client.undefined.add(key)
                 self._nack(client, client.command_of.get(key, ""), key, code, "no_definition", now, text)
         for client, pending, command in self._pending(key):
             pending.remaining.discard(key)

@@ -22,6 +22,7 @@ class Feed:
     retry_at: float = FAR_PAST
     tries: int = 0
     last_fault: float = FAR_PAST
+    again: bool = False  # TWS told to repeat it at once
     barred: str = ""  # the reason TWS refused it, until the next session
     code: int = 0
 
@@ -74,5 +75,6 @@ class Instrument:
             feed.retry_at = FAR_PAST
             feed.barred = ""
             feed.tries = 0
+            feed.again = False
         self.book.clear()
         self.quote.begin()

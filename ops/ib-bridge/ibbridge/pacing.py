@@ -54,8 +54,11 @@ class BarPacer:
             self._sent.popleft()
         return len(self._sent)
 
-    def wait(self, now: float, key: str, what: str) -> float:
-        """Seconds until this request is allowed; 0 where it is."""
+    def wait(self, now: float, key: str, what: str, again: bool = False) -> float:
+        """Seconds until this request is allowed; 0 where it is.
+
+        `again`: TWS itself told to repeat it, so that it may be the same one within 15 s.
+        """
         wait = 0.0
         if self.used(now) >= self.quota:
             wait = self._sent[-self.quota][0] + BARS_WINDOW - now
@@ -63,7 +66,7 @@ class BarPacer:
         if len(same_contract) >= SAME_CONTRACT_BARS:
             wait = max(wait, same_contract[-SAME_CONTRACT_BARS] + SAME_CONTRACT_WINDOW - now)
         for at, other, kind in reversed(self._sent):
-            if at <= now - SAME_BARS_PAUSE:
+            if again or at <= now - SAME_BARS_PAUSE:
                 break
             if other == key and kind == what:
                 wait = max(wait, at + SAME_BARS_PAUSE - now)

@@ -72,9 +72,7 @@ class Requests(ClientSide):
         """Sends what is due, by rank, as fast as TWS may be asked."""
         if not self.session.may_ask:
             return
-        while self._cancels and self.messages.take(now.mono):
-            self.actions.append(self._cancels.pop(0))
-        if self._cancels:
+        if not self._send_cancels(now):
             return
         if self.settings.delayed_fallback and not self._type_asked and self.messages.take(now.mono):
             self._type_asked = True
@@ -82,8 +80,11 @@ class Requests(ClientSide):
         for item, need in self._plan.served.items():
             if need.priority >= 0 and not self._request(item, need.rows, now):
                 return
+
+    def _send_cancels(self, now: Instant) -> bool:
         while self._cancels and self.messages.take(now.mono):
             self.actions.append(self._cancels.pop(0))
+        return not self._cancels
 
     def _request(self, item: Item, rows: int, now: Instant) -> bool:
         """Asks for an item if it's missing and due. False where TWS may not be asked any more now."""
@@ -105,6 +106,9 @@ class Requests(ClientSide):
         feed = instrument.feed(item)
         if feed.request and item.kind == "depth" and rows > feed.rows:
             self._again(instrument, feed, now.mono)
+        # What is taken back goes first: TWS counts the old one until then.
+        if not self._send_cancels(now):
+            return False
         if feed.request or now.mono < feed.retry_at:
             return True
         if item.kind == "bars" and not self._bars_due(feed, now):
@@ -117,7 +121,7 @@ class Requests(ClientSide):
         return True
 
     def _bars_due(self, feed: Feed, now: Instant) -> bool:
-        wait = self.bar_pacer.wait(now.mono, feed.item.key, feed.item.what)
+        wait = self.bar_pacer.wait(now.mono, feed.item.key, feed.item.what, feed.again)
         if wait <= 0:
             return True
         feed.retry_at = now.mono + wait
@@ -129,13 +133,15 @@ class Requests(ClientSide):
         item = feed.item
         feed.request = self._number(instrument, feed)
         feed.rows = rows
+        feed.again = False
         if item.kind == "l1":
             instrument.quote.begin()
         elif item.kind == "depth":
             instrument.book.clear()
             self.publish_book(instrument, now)
         for client in self.clients.values():
-            if client.refused.get(item) == "pacing":
+            # What TWS refused for a reason of its own is tried now: should it refuse again, that's another nack.
+            if not client.refused.get(item, "limit_").startswith("limit_"):
                 self._served_again(client, item, now)
         generic = "" if instrument.key.sec == "IND" else GENERIC_TICKS
         self.actions.append(

@@ -63,6 +63,7 @@ class Session:
         self._settled_by = 0.0
         self._lost_since: float | None = None
         self._verify_at: float | None = None
+        self._farms_early = False
         self._competing = False
         self._broken_farms: dict[str, None] = {}
         self._needs_login = False
@@ -109,6 +110,8 @@ class Session:
         self._settled_by = now.mono + FARM_WAIT
         self._needs_login = False
         self._reset()
+        if self._farms_early:
+            return self._ready("farms are OK")
         return self._status(message="connected; waiting for the market data farms")
 
     def connect_failed(self, now: Instant, reason: str) -> list[Order]:
@@ -191,6 +194,7 @@ class Session:
     def _connect(self) -> list[Order]:
         self.phase = Phase.CONNECTING
         self.attempts += 1
+        self._farms_early = False
         return [Order("connect", port=self.port, client_id=self.client_id)]
 
     def _closed(self, now: Instant, reason: str) -> list[Order]:
@@ -238,6 +242,10 @@ class Session:
     def _farm_ok(self, now: Instant, action: Action, code: int, text: str) -> list[Order]:
         if self.phase is Phase.SETTLING:
             return self._ready("farms are OK")
+        if self.phase is Phase.CONNECTING:
+            # TWS may say it before the handshake is over for us.
+            self._farms_early = True
+            return []
         farm = farm_of(text)
         if action is not Action.FARM_OK or farm not in self._broken_farms:
             return []

@@ -105,9 +105,7 @@ class Receiver:
     def marketDataType(self, request: int, mdt: int) -> None:
         self._say("data_type", request, mdt)
 
-    def updateMktDepth(
-        self, request: int, position: int, operation: int, side: int, price: float, size: float
-    ) -> None:
+    def updateMktDepth(self, request: int, position: int, operation: int, side: int, price: float, size: float) -> None:
         self._say("depth_row", request, position, operation, side, price, size, "")
 
     def updateMktDepthL2(

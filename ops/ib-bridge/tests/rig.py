@@ -52,6 +52,7 @@ class RigClient:
         self.number = rig.core.client_opened(authorized, rig.now)
         self.numbers = Numbers()
         self.log: list[dict[str, Any]] = []
+        rig.collect()
 
     @property
     def outbox(self):

@@ -1,7 +1,7 @@
 import json
 import random
 
-from rig import SPY, QQQ, Numbers
+from rig import QQQ, SPY, Numbers
 
 from ibbridge.instant import Instant
 from ibbridge.outbox import Limits, Outbox

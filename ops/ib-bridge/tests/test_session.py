@@ -72,6 +72,13 @@ def test_ready_by_word_of_the_farms_or_after_5_seconds():
         assert life.session.may_ask and life.session.ib == "up"
     life = Life()
     life.refuse = False
+    life.go(5)
+    life.say(2104, "OK:usfarm")
+    assert life.session.phase is Phase.CONNECTING
+    life._take(life.session.connected(life.now))
+    assert life.session.may_ask, "said before the handshake was over"
+    life = Life()
+    life.refuse = False
     life._take(life.session.connected(life.now))
     life.go(4.5)
     assert not life.session.may_ask
@@ -153,7 +160,12 @@ def test_farms_one_by_one():
 
 @pytest.mark.parametrize(
     ("text", "port"),
-    [("... reconnect on new port - 7500", 7500), ("no number", 4001), ("port 99999", 4001), ("error 1300 port 4003", 4003)],
+    [
+        ("... reconnect on new port - 7500", 7500),
+        ("no number", 4001),
+        ("port 99999", 4001),
+        ("error 1300 port 4003", 4003),
+    ],
 )
 def test_a_new_port(text, port):
     life = Life().up()
