@@ -107,6 +107,10 @@ class Faults(Requests):
             self._type_asked = False
             feed.back_off(now.mono, 1.0, 60.0)
             self._again(instrument, feed, feed.retry_at, cancel=False)
+        elif action is Action.BAD_REQUEST and feed.item.kind == "l1" and not feed.plain:
+            # TWS refuses a request whose extra ticks it doesn't have for this kind of contract: without them, then.
+            feed.plain = True
+            self._again(instrument, feed, now.mono, cancel=False)
         elif action in (Action.NO_DEFINITION, Action.NO_PERMISSION, Action.DEPTH_REFUSED, Action.BAD_REQUEST):
             # Its definition is known: only this use of it is refused.
             self._forget_request(instrument, feed)
@@ -116,6 +120,8 @@ class Faults(Requests):
 
     def _definition_fault(self, rule: Rule, instrument: Instrument, code: int, text: str, now: Instant) -> None:
         """A code for a request of details."""
+        if rule.action in (Action.INFO, Action.DELAYED):
+            return
         self._by_request.pop(instrument.request, None)
         instrument.request = 0
         if rule.action in (Action.NO_DEFINITION, Action.BAD_REQUEST):

@@ -22,6 +22,7 @@ class Feed:
     retry_at: float = FAR_PAST
     tries: int = 0
     last_fault: float = FAR_PAST
+    plain: bool = False  # without extra ticks
     again: bool = False  # TWS told to repeat it at once
     barred: str = ""  # the reason TWS refused it, until the next session
     code: int = 0

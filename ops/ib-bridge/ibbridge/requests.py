@@ -143,7 +143,7 @@ class Requests(ClientSide):
             # What TWS refused for a reason of its own is tried now: should it refuse again, that's another nack.
             if not client.refused.get(item, "limit_").startswith("limit_"):
                 self._served_again(client, item, now)
-        generic = "" if instrument.key.sec == "IND" else GENERIC_TICKS
+        generic = "" if instrument.key.sec == "IND" or feed.plain else GENERIC_TICKS
         self.actions.append(
             Ask(
                 item.kind,

@@ -17,6 +17,7 @@ from ib_async.client import Client
 from ib_async.contract import Contract
 
 from . import keys
+from .errors import Action, rule_of
 from .state import Ask
 
 CONNECT_PATIENCE = 10.0
@@ -144,7 +145,8 @@ class Receiver:
         self._say("defined", request, self._link.matches(request))
 
     def error(self, request: int, code: int, text: str, _advanced: str = "") -> None:
-        self._link.forget(request)
+        if rule_of(code).action in (Action.NO_DEFINITION, Action.BAD_REQUEST):
+            self._link.forget(request)
         self._say("tws_error", request, code, text)
 
 

@@ -144,7 +144,7 @@ class FakeClient:
         self.apiError = Event("apiError")
         self.apiEnd = Event("apiEnd")
 
-    async def connectAsync(self, host: str, port: int, clientId: int, timeout: float | None = 2.0) -> None:  # noqa: N802, N803
+    async def connectAsync(self, host: str, port: int, clientId: int, timeout: float | None = 2.0) -> None:
         self.tws.connects.append((port, clientId))
         await asyncio.sleep(0)
         if not self.tws.listening:
@@ -162,7 +162,7 @@ class FakeClient:
         if self.ready:
             self.wrapper.error(-1, 2104, "Market data farm connection is OK:usfarm", "")
 
-    def isReady(self) -> bool:  # noqa: N802
+    def isReady(self) -> bool:
         return self.ready
 
     def disconnect(self) -> None:
@@ -176,7 +176,7 @@ class FakeClient:
         symbol = contract.symbol if contract is not None else ""
         self.tws.requests.append(Request(kind, number, symbol, fields))
 
-    def reqContractDetails(self, number: int, contract: Any) -> None:  # noqa: N802
+    def reqContractDetails(self, number: int, contract: Any) -> None:
         self._note("details", number, contract)
         asyncio.get_running_loop().call_soon(self._define, number, contract)
 
@@ -188,26 +188,26 @@ class FakeClient:
         self.wrapper.contractDetails(number, SimpleNamespace(contract=contract, minTick=0.01))
         self.wrapper.contractDetailsEnd(number)
 
-    def reqMktData(self, number, contract, generic, snapshot, regulatory, options) -> None:  # noqa: N802
+    def reqMktData(self, number, contract, generic, snapshot, regulatory, options) -> None:
         assert (snapshot, regulatory, options) == (False, False, []) and contract.conId
         self._note("l1", number, contract, generic)
 
-    def cancelMktData(self, number) -> None:  # noqa: N802
+    def cancelMktData(self, number) -> None:
         self._note("cancel_l1", number)
 
-    def reqMktDepth(self, number, contract, rows, smart, options) -> None:  # noqa: N802
+    def reqMktDepth(self, number, contract, rows, smart, options) -> None:
         self._note("depth", number, contract, rows, smart)
 
-    def cancelMktDepth(self, number, smart) -> None:  # noqa: N802
+    def cancelMktDepth(self, number, smart) -> None:
         self._note("cancel_depth", number, None, smart)
 
-    def reqRealTimeBars(self, number, contract, seconds, what, regular, options) -> None:  # noqa: N802
+    def reqRealTimeBars(self, number, contract, seconds, what, regular, options) -> None:
         self._note("bars", number, contract, seconds, what, regular)
 
-    def cancelRealTimeBars(self, number) -> None:  # noqa: N802
+    def cancelRealTimeBars(self, number) -> None:
         self._note("cancel_bars", number)
 
-    def reqMarketDataType(self, kind) -> None:  # noqa: N802
+    def reqMarketDataType(self, kind) -> None:
         self._note("data_type", 0, None, kind)
 
 

@@ -279,7 +279,7 @@ def test_a_lost_row_rebuilds_the_book():
     assert bench.me.read("book", "d")[0]["ev"] == "book"
 
 
-@pytest.mark.parametrize(("code", "reason"), [(321, "no_definition"), (354, "no_permission"), (200, "no_definition")])
+@pytest.mark.parametrize(("code", "reason"), [(354, "no_permission"), (200, "no_definition")])
 def test_a_refused_feed_is_not_repeated(code, reason):
     bench = Bench()
     bench.error(bench.request("l1"), code, "refused")
@@ -287,6 +287,17 @@ def test_a_refused_feed_is_not_repeated(code, reason):
     bench.go(120, step=1)
     assert bench.asked() == []
     assert bench.request("depth") and bench.request("bars"), "the others live on"
+
+
+def test_321_is_tried_without_extra_ticks_then_refused():
+    bench = Bench()
+    bench.error(bench.request("l1"), 321, "Incorrect generic tick list of 233")
+    assert [(ask.kind, ask.generic) for ask in bench.take()] == [("l1", "")]
+    bench.error(bench.request("l1"), 321, "Error validating request")
+    assert [(nack["code"], nack["reason"]) for nack in bench.me.read("nack")] == [(321, "no_definition")]
+    bench.error(bench.request("bars"), 321)
+    bench.go(120, step=1)
+    assert bench.asked() == []
 
 
 def test_354_with_the_fallback_asks_for_delayed_data():
