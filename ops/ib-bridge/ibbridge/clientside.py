@@ -72,7 +72,7 @@ class ClientSide(State):
         if not client.greeted:
             self._close(client, wire.HELLO_TIMEOUT, "the first frame is a hello")
         elif client.notices.take(now.mono):
-            body = {"id": fault.id, "code": 0, "reason": "bad_request", "msg": str(fault)}
+            body = {"id": fault.id, "k": "", "code": 0, "reason": "bad_request", "msg": str(fault)}
             self._send(client, Event("nack", now.wall, body), now)
 
     def _hello(self, client: Client, command: Command, now: Instant) -> None:

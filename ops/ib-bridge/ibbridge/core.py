@@ -202,6 +202,10 @@ class Core(Faults):
     def _alive(self, instrument: Instrument, feed: Feed, now: Instant) -> None:
         self.last_tick = now.wall
         self.session.data()
+        l1 = instrument.feeds.get(Item("l1", instrument.key.text))
+        if feed is not l1 and l1 is not None and l1.request:
+            # A bar doesn't make an old quote young.
+            return
         if instrument.dark_since is not None:
             self.light(instrument, feed, now)
         if instrument.stale and instrument.dark_since is None:

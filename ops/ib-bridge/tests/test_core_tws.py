@@ -366,6 +366,16 @@ def test_10197_is_told_and_retried_until_a_newer_tick():
     assert bench.asked() == []
 
 
+def test_a_bar_does_not_make_an_old_quote_young():
+    bench = Bench()
+    bench.error(-1, 2103, "broken:usfarm")
+    bench.core.bar(bench.request("bars"), 1764086400, (1.0, 1.0, 1.0, 1.0), 1.0, 1.0, 1, bench.now)
+    bench.row(0, 1, 1, 99.0, 200)
+    assert bench.core.instruments[SPY].stale
+    bench.tick()
+    assert not bench.core.instruments[SPY].stale
+
+
 def test_10225_asks_for_the_bars_at_once():
     bench = Bench()
     bench.error(bench.request("bars"), 10225)
