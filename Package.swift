@@ -127,7 +127,6 @@ let package = Package(
         ),
         tests("JournalTests", ["Journal", "MarketData", "Primitives", "Wire"]),
         tests("BusTests", ["Bus", "MarketData", "Network", "Primitives", "Wire"]),
-        tests("FeedsTests", ["Feeds", "FeedProtocols", "MarketData", "Network", "Primitives"]),
         tests("GatewayTests", ["Bus", "Gateway", "MarketData", "Network", "Primitives", "Wire"]),
         tests(
             "ApplicationTests",

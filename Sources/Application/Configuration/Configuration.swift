@@ -121,6 +121,7 @@ package struct Configuration: Sendable, Equatable {
     package struct Feed: Sendable, Equatable {
         package var lagMaxMs = 0
         package var repairMs = 0
+        package var backoffMs = 0
     }
 
     /// The public listener.

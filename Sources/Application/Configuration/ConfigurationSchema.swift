@@ -206,6 +206,13 @@ package enum ConfigurationSchema {
             default: 10_000,
             "Plans wait so long for the bars of a gap, in receive time; then what they see has an uncertain time."
         ),
+        .integer(
+            "feed.backoffMs",
+            \.feed.backoffMs,
+            10...60_000,
+            default: 1_000,
+            "The pause before a feed's first new attempt; it doubles up to thirty times as much. The flow feed takes five times it."
+        ),
     ]
 
     private static let servers: [ConfigurationKey] = [

@@ -42,9 +42,12 @@ struct FeedBuilder {
 
     private func market(_ source: FeedSource, path: String) -> (any MarketFeed)? {
         guard let base = configuration.polygon.url, let url = address("\(base)/\(path)", source) else { return nil }
+        var limits = PolygonConnection.Limits()
+        (limits.backoffMin, limits.backoffMax) = (backoffNanos, 30 * backoffNanos)
         let options = ProviderFeedOptions(
             client: WebSocketClientOptions(url: url),
             key: PolygonKey(configuration.polygon.apiKey?.reveal() ?? ""),
+            limits: limits,
             watchesSilence: configuration.engine.clock == .wall
         )
         let make = { [self] in
@@ -76,10 +79,13 @@ struct FeedBuilder {
         // The token's path takes the place of the configured one but for what stands before `/socket`.
         let place = "\(base)".replacing("/socket", with: "")
         guard let url = address(place + token.socketPath, .flow) else { return nil }
+        var limits = UnusualWhalesConnection.Limits()
+        (limits.backoffMin, limits.backoffMax) = (5 * backoffNanos, 60 * backoffNanos)
         let options = FlowFeedOptions(
             client: WebSocketClientOptions(url: url),
             token: token,
             channels: UnusualWhalesChannelKind.allCases.filter { configuration.uw.channels.contains($0.name) },
+            limits: limits,
             watchesSilence: configuration.engine.clock == .wall
         )
         return FlowFeed(
@@ -97,6 +103,7 @@ struct FeedBuilder {
         var options = WebSocketClientOptions(url: url)
         if let token = configuration.ib.token { options.headers = [("Authorization", "Bearer \(token.reveal())")] }
         var limits = BridgeConnection.Limits()
+        (limits.backoffMin, limits.backoffMax) = (backoffNanos, 15 * backoffNanos)
         limits.lines = configuration.universe.bridgeLines
         limits.books = configuration.universe.bridgeBooks
         return BridgeFeed(
@@ -108,6 +115,8 @@ struct FeedBuilder {
             told: tell(.bridge)
         )
     }
+
+    private var backoffNanos: Int64 { Int64(configuration.feed.backoffMs) * 1_000_000 }
 
     private func address(_ text: String, _ source: FeedSource) -> WebSocketURL? {
         do { return try WebSocketURL(text) } catch {
@@ -133,7 +142,7 @@ struct FeedBuilder {
     func marketClient() -> RESTClient? {
         let polygon = configuration.polygon
         guard polygon.requestsPerMinute > 0, !polygon.markets.isEmpty, let url = polygon.restURL,
-            let base = RESTBase("\(url)", aliases: PolygonREST.hosts),
+            isSameWorld(polygon.url, url), let base = RESTBase("\(url)", aliases: PolygonREST.hosts),
             let key = RESTKey(polygon.apiKey?.reveal() ?? "none")
         else { return nil }
         return RESTClient(
@@ -145,9 +154,16 @@ struct FeedBuilder {
         )
     }
 
+    /// Whether both are the real provider's, or both a simulated one's: a simulated market has no history there, and its
+    /// key is nobody's business.
+    private func isSameWorld(_ socket: ServiceURL?, _ rest: ServiceURL) -> Bool {
+        socket?.isLoopback != true || rest.isLoopback
+    }
+
     /// The flow provider's REST interface, within its 120 requests a minute.
     func flowClient() -> RESTClient? {
-        guard let token = configuration.uw.token, let url = configuration.uw.restURL, let base = RESTBase("\(url)"),
+        guard let token = configuration.uw.token, let url = configuration.uw.restURL,
+            isSameWorld(configuration.uw.url, url), let base = RESTBase("\(url)"),
             let key = RESTKey(token.reveal())
         else { return nil }
         return RESTClient(
