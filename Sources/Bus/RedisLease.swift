@@ -39,6 +39,8 @@ package final class RedisLease: Lease, @unchecked Sendable {
     private let timeToLive: Int64
     private var connection: RedisConnection<Answered>?
     private var cause = "not connected yet"
+    /// Asked before the connection was there: they go out with it, or fail with the attempt.
+    private var early: [(Bool) -> Void] = []
 
     /// - Parameters:
     ///   - name: what is leased, `feed:polygon.stocks:…`.
@@ -68,6 +70,7 @@ package final class RedisLease: Lease, @unchecked Sendable {
             let isTaken = loop.execute { [self] in
                 for answered in connection?.stop() ?? [] { answered(nil) }
                 connection = nil
+                answerEarly(false)
                 continuation.resume()
             }
             if !isTaken { continuation.resume() }
@@ -81,17 +84,26 @@ package final class RedisLease: Lease, @unchecked Sendable {
 
     private func evaluate(_ script: String, _ keys: [String], _ arguments: [String]) async throws -> RedisReply? {
         await withCheckedContinuation { continuation in
+            let command = ["EVAL", script, String(keys.count)] + keys + arguments
             let isTaken = loop.execute { [self] in
                 connect()
-                guard let connection, connection.isReady else { return continuation.resume(returning: nil) }
-                let command = ["EVAL", script, String(keys.count)] + keys + arguments
-                connection.send({ continuation.resume(returning: $0) }) {
-                    $0.append(contentsOf: RedisCommand.text(command))
+                let send: (Bool) -> Void = { [self] isReady in
+                    guard isReady, let connection else { return continuation.resume(returning: nil) }
+                    connection.send({ continuation.resume(returning: $0) }) {
+                        $0.append(contentsOf: RedisCommand.text(command))
+                    }
+                    connection.flush()
                 }
-                connection.flush()
+                if connection?.isReady == true { send(true) } else { early.append(send) }
             }
             if !isTaken { continuation.resume(returning: nil) }
         }
+    }
+
+    private func answerEarly(_ isReady: Bool) {
+        let waiting = early
+        early = []
+        for send in waiting { send(isReady) }
     }
 
     /// Loop thread.
@@ -105,11 +117,12 @@ package final class RedisLease: Lease, @unchecked Sendable {
             seed: random.next(),
             introduction: { [["CLIENT", "SETNAME", "striketape-lease"]] },
             events: RedisConnection.Events(
-                ready: {},
+                ready: { [weak self] in self?.answerEarly(true) },
                 reply: { tag, reply in tag?(reply) },
                 lost: { [weak self] cause, _, open in
                     self?.cause = cause
                     for answered in open { answered(nil) }
+                    self?.answerEarly(false)
                 },
                 heartbeat: { [weak self] in
                     guard let connection = self?.connection, connection.isReady else { return }

@@ -75,8 +75,8 @@ package struct FeedsState: Sendable, Hashable, BitwiseCopyable {
 
 /// The feeds' states and the gap ledger as subscribers of `health` hear them: durable messages.
 package enum FeedHealth {
-    /// Behind everything that the cores say of the same input.
-    private static let firstIndex = OutputIndex(UInt32.max) << 32
+    /// Behind everything that the cores say of the same input; the commit log holds it as a signed number.
+    private static let firstIndex = OutputIndex(Int32.max) << 32
 
     /// Says a feed's new state.
     package static func append(_ change: FeedChange, at input: Input, into out: inout OutputBatch) {

@@ -124,7 +124,7 @@ watcher = Subscriber(system.port, ["plan:" + plan for plan in plans])
 
 def went_down_and_up(feed, times):
     states = health(subscriber).get(feed, [])
-    return states.count("down") >= times + 1 and states and states[-1] == "up"
+    return states.count("down") >= times and states and states[-1] == "up"
 
 for feed, seconds in (("polygon.stocks", 40), ("uw", 40), ("ib", 60)):
     check(
