@@ -73,6 +73,10 @@ final class ClientSocket: ClientTransportOwner {
 
     func start() {
         hub.add(self)
+        guard !hub.isClosed else {
+            client.loop.schedule(after: 0) { [self] in fail("the loop ended") }
+            return
+        }
         started = SystemClock.monotonicNanos()
         deadline = client.loop.schedule(after: client.options.connectNanosMax) { [weak self] in self?.timeIsUp() }
         do {
@@ -96,8 +100,13 @@ final class ClientSocket: ClientTransportOwner {
     }
 
     private func timeIsUp() {
-        var words = failure.words
-        if let refusal = handshake?.ended() { words = refusal }
+        let words =
+            switch phase {
+            case .resolving: "name \(client.options.url.host) not resolved"
+            case .shaking where refusedAt > 0: handshake?.ended() ?? ""
+            case .shaking: "no answer to the request"
+            case .connecting, .open, .closing, .over: named("no answer")
+            }
         fail("no connection after \(client.options.connectNanosMax / 1_000_000) ms; \(words)")
     }
 

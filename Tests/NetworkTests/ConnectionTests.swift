@@ -262,7 +262,7 @@ import Testing
             try bench.loop.sync { client.close() }
             for events in [refused, unknown, late, noFile, given] { try await events.wait(for: "failed") }
             #expect(unknown.all[0].contains("no-such-host.invalid"))
-            #expect(late.all[0].contains("after 50 ms"))
+            #expect(late.all[0].contains("after 50 ms; "))
             #expect(noFile.all[0].contains("/no/such/file"))
             #expect(given.all == ["failed given up"])
             for events in [refused, unknown, late, noFile, given] { #expect(events.all.count == 1) }
