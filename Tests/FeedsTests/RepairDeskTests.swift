@@ -19,6 +19,7 @@ private final class DeskWorld: @unchecked Sendable {
             limits.settle = 0
             limits.poll = 5_000_000
             limits.coverage = coverage
+            limits.answer = 600_000_000_000
             desk = RepairDesk(client: world.client, limits: limits, clock: { SystemClock.wall() }) { [heard] answer in
                 heard.withLock { $0.append(answer) }
             }
