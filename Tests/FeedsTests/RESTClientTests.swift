@@ -203,10 +203,15 @@ import Testing
         try await withWorld { _ in
             [.hold]
         } body: { world in
-            async let open = world.get("x")
+            let words = Lock<String?>(nil)
+            try world.loop.sync { [client = world.client] in
+                client.get(RESTRequest(["x"], entitlement: "x"), .warmUp) { result in
+                    words.withLock { $0 = result.words }
+                }
+            }
             try await eventually("a request") { !world.server.requests.isEmpty }
             try world.loop.sync { [client = world.client] in client.stop() }
-            #expect(await open.words == "stopped")
+            #expect(words.withLock { $0 } == "stopped")
             #expect(await world.get("y").words == "stopped")
             #expect(world.server.requests.count == 1)
         }

@@ -87,6 +87,13 @@ final class RESTWorld: Sendable {
     }
 }
 
+/// For tests whose server holds a request: they wait for the test's own thread, which may be kept waiting itself.
+var patient: URLSessionTransport.Options {
+    var options = URLSessionTransport.Options()
+    options.silenceSeconds = 600
+    return options
+}
+
 /// Runs `body` with a world and ends it.
 func withWorld(
     rate: RateWindow = .perSecond(1_000),

@@ -12,13 +12,14 @@ private final class DeskWorld: @unchecked Sendable {
     private let heard = Lock<[RepairAnswer]>([])
     private var desk: RepairDesk?
 
-    init(_ world: RESTWorld) throws {
+    init(_ world: RESTWorld, coverage: Int64 = 20_000_000_000) throws {
         self.world = world
         try world.loop.sync { [self] in
             var limits = RepairBook.Limits()
             limits.settle = 0
             limits.poll = 5_000_000
-            limits.coverage = 200_000_000
+            limits.coverage = coverage
+            limits.answer = 600_000_000_000
             desk = RepairDesk(client: world.client, limits: limits, clock: { SystemClock.wall() }) { [heard] answer in
                 heard.withLock { $0.append(answer) }
             }
@@ -93,7 +94,7 @@ private final class DeskWorld: @unchecked Sendable {
         try await withWorld { _ in
             [ScriptedServer.response(Self.body([0, 1]))]
         } body: { world in
-            let desk = try DeskWorld(world)
+            let desk = try DeskWorld(world, coverage: 100_000_000)
             _ = try desk.repair("SPY", from, at(10))
             let answer = try #require(try await desk.answers(1).first)
             #expect(!answer.isCovered)

@@ -18,8 +18,10 @@ package struct RateHint: Hashable, Sendable {
     /// Reads headers, their names in lower case; what can't be read says nothing.
     package init(headers: [String: String], now: Instant) {
         remaining = headers["x-uw-req-per-minute-remaining"].flatMap { Int($0) }.map { max(0, $0) }
-        resetNanos = headers["x-uw-req-per-minute-reset"].flatMap { Int64($0) }.map {
-            min(max(0, $0), 3_600_000) * 1_000_000
+        resetNanos = headers["x-uw-req-per-minute-reset"].flatMap { Int64($0) }.map { millis in
+            // From now on, or since the epoch: nobody says which. No minute is longer than two.
+            let rest = millis >= 100_000_000_000 ? millis - now.nanos / 1_000_000 : millis
+            return min(max(0, rest), 120_000) * 1_000_000
         }
         retryAfterNanos = headers["retry-after"].flatMap { RESTTime.retryAfter($0, now: now) }
     }

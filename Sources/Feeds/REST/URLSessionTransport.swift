@@ -10,6 +10,8 @@ package final class URLSessionTransport: RESTTransport {
     /// Limits of an attempt.
     package struct Options: Sendable {
         /// Longest body, unpacked.
+        ///
+        /// The cut takes effect after what the session has queued by then: on a loopback that was another 65 MB.
         package var bodyBytesMax = 64 << 20
         /// Without a byte for so long, the attempt fails; its whole time is bounded by who started it.
         package var silenceSeconds: Double = 15

@@ -65,7 +65,9 @@ import Testing
             headers: ["x-uw-req-per-minute-remaining": "-4", "x-uw-req-per-minute-reset": "9223372036854775807"],
             now: now
         )
-        #expect(strange == RateHint(remaining: 0, resetNanos: 3_600 * second))
+        #expect(strange == RateHint(remaining: 0, resetNanos: 120 * second))
+        let sinceEpoch = RateHint(headers: ["x-uw-req-per-minute-reset": "1764086430000"], now: now)
+        #expect(sinceEpoch.resetNanos == 30 * second)
         #expect(RateHint(headers: ["retry-after": "soon"], now: now) == RateHint())
     }
 }
