@@ -5,7 +5,9 @@ import Primitives
 import Testing
 import Wire
 
-/// R4: a tape cut at every byte, one bit flipped. Never other data, always the place, and what is good is kept.
+/// R4: a tape cut at every byte, one bit flipped.
+///
+/// Never other data, always the place, and what is good is kept.
 @Suite struct TapeDamageTests {
     private let directory = TemporaryDirectory()
     private let seed = UInt64(ProcessInfo.processInfo.environment["STRIKETAPE_TEST_SEED"] ?? "") ?? 4

@@ -24,8 +24,7 @@ enum TapeLog {
 /// The tapes' figures at `/metrics`.
 enum TapeMetrics {
     static func register(_ host: EngineHost, in metrics: MetricsRegistry) {
-        func observe(_ name: String, _ help: String, _ read: @escaping @Sendable () -> Int64)
-        {
+        func observe(_ name: String, _ help: String, _ read: @escaping @Sendable () -> Int64) {
             metrics.observe(name, help: help, read: read)
         }
         let tape = host.tape
