@@ -62,8 +62,10 @@ import Wire
         let all = readAll([try directory.write(raw, to: "raw.jsonl")]).lines
         let index = try #require(try TapeIndex.read(try directory.write(closed, to: "whole.jsonl.zst")))
         #expect(index.blocks.count > 2)
+        var random = SeededGenerator(seed: seed)
         for place in 0..<closed.count {
-            for bit in 0..<8 {
+            // One bit a byte, another one with another seed: all eight of a smaller tape are TapeReaderTests'.
+            for bit in [random.next() % 8] {
                 var damaged = closed
                 damaged[place] ^= 1 << UInt8(bit)
                 let (lines, error) = readAll([try directory.write(damaged, to: "flip.jsonl.zst")])
@@ -76,7 +78,7 @@ import Wire
     }
 
     @Test func aFlippedBitOfARawSegmentCostsItsLineAndIsNamed() throws {
-        let (raw, _) = try sample(lines: 8)
+        let (raw, _) = try sample(lines: 6)
         let all = readAll([try directory.write(raw, to: "raw.jsonl")]).lines
         for place in 0..<raw.count {
             for bit in 0..<8 {
@@ -101,7 +103,7 @@ import Wire
         let (raw, _) = try sample(lines: 30)
         let all = readAll([try directory.write(raw, to: "raw.jsonl")]).lines
         var random = SeededGenerator(seed: seed)
-        for round in 0..<150 {
+        for round in 0..<60 {
             var damaged = raw
             if round % 2 == 0 { damaged.removeLast(Int(random.next() % UInt64(raw.count))) }
             if round % 3 > 0, !damaged.isEmpty {
