@@ -1,7 +1,9 @@
 """A tape as the feed, killed at ten random places: the durable messages equal those of the uninterrupted run."""
 
+import glob
 import re
 import shutil
+import signal
 import time
 
 import market
@@ -39,6 +41,10 @@ def start(state):
     environment = {
         "STRIKETAPE_STATE_DIR": state, "STRIKETAPE_GATEWAY_LISTEN": "127.0.0.1:0",
         "STRIKETAPE_ADMIN_LISTEN": "127.0.0.1:0", "STRIKETAPE_ENGINE_CHECKPOINT_S": "1",
+        # Segments end all the time, so that kills hit rotation and closing too.
+        "STRIKETAPE_TAPE_SEGMENT_MB": "1",
+        # A short queue, so that a checkpoint isn't far behind the reader.
+        "STRIKETAPE_ENGINE_MAILBOX_EVENTS": "1024",
     }
     return striketape("tape", ["run", "--tape", tape], environment)
 
@@ -48,6 +54,13 @@ def end(process):
     check_equal("ends in order", process.interrupt(60), 0)
 
 
+def saved_states(state):
+    """The names of what a start needs beside the tape's tail, where both cores and door are there."""
+    names = {os.path.basename(path) for path in glob.glob(os.path.join(state, "checkpoints", "*.bin"))}
+    doors = {name[len("door-"):] for name in names if name.startswith("door-")}
+    return {name for name in doors if "checkpoint-" + name in names}
+
+
 def cut_behind_a_command(state):
     """Makes of a kill one that came right behind a command: the tape may be ahead of the commit log, never behind.
 
@@ -55,6 +68,8 @@ def cut_behind_a_command(state):
     """
     committed = max((row[2] for row in store.rows(state)), default=0)
     path = store.tape_files(state)[-1]
+    if path.endswith(".zst"):
+        return False
     with open(path, "rb") as file:
         lines = file.read().splitlines(keepends=True)
     for index in range(len(lines) - 1, -1, -1):
@@ -92,24 +107,37 @@ shutil.copytree(seed_state, whole_state)
 shutil.copytree(seed_state, cut_state)
 whole = start(whole_state)
 whole.wait_for("event=tape_ended", 90)
-size = store.tape_size(whole_state)
 check_equal("the uninterrupted run ends in order", whole.interrupt(60), 0)
+size = store.tape_size(whole_state)
 wanted = store.rows(whole_state)
 hits = sum(b'"type":"hit"' in row[6] for row in wanted if row[0].startswith("plan:"))
 check("the uninterrupted run has hits all over the tape", hits > 50 * minutes, hits)
 
 places, partial, behind = [], 0, 0
+has_door = False
 points = sorted(chance.uniform(0.02, 0.95) for _ in range(KILLS))
 for number, point in enumerate(points):
     process = start(cut_state)
+    process.wait_for("event=running")
+    if has_door:
+        found = int(re.search(r"tape_from=(\d+)", process.err).group(1))
+        check("a start behind a checkpoint reads the tape's tail only", found > 0, found)
+    has_door = number % 3 == 2
     while store.tape_size(cut_state) < point * size:
         if not process.is_running:
             give_up("the run ended by itself with %d" % process.process.returncode)
         time.sleep(0.0005)
+    if number % 3 == 2:
+        # A checkpoint in the middle of the tape: while the process stands still its timer comes due.
+        before = saved_states(cut_state)
+        process.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.1)
+        process.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: saved_states(cut_state) - before, "a checkpoint with a door")
     process.kill()
     place = store.tape_size(cut_state) / size
     partial += place < 0.999
-    behind += number % 2 and cut_behind_a_command(cut_state)
+    behind += number % 3 == 1 and cut_behind_a_command(cut_state)
     places.append("%.1f %%" % (100 * place))
 print("   killed at " + ", ".join(places) + " of the tape")
 print("   %d of them right behind a command" % behind)
@@ -130,5 +158,7 @@ print("   %d durable messages, %d hits compared" % (len(wanted), hits))
 for state, name in ((whole_state, "uninterrupted"), (cut_state, "killed")):
     status, out, err = run_to_end(["replay"] + store.tape_files(state) + ["--json", "--quiet"], seconds=90)
     digest = json.loads(out)["digest"] if status == 0 else err
+    verified, out_text, err_text = run_to_end(["tape", "verify", "--quiet"] + store.tape_files(state), seconds=90)
+    check_equal("the %s run's own tape verifies: %s" % (name, (out_text + err_text)[-600:]), verified, 0)
     check_equal("the %s run's own tape replays to its digest" % name, digest, store.digest_of_state(state))
 finish()

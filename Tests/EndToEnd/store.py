@@ -1,7 +1,9 @@
 """The commit log as tests read it: what was committed, in order, byte by byte."""
 
 import hashlib
+import json
 import os
+import re
 import sqlite3
 import glob
 
@@ -60,8 +62,32 @@ def holes(found):
 
 
 def tape_files(state):
-    return sorted(glob.glob(os.path.join(state, "tape", "*")))
+    """The segments in order; where a raw and a closed copy are there, the raw one."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(state, "tape", "tape-*"))):
+        name = os.path.basename(path)
+        if re.fullmatch(r"tape-\d+\.jsonl(\.zst)?", name):
+            found.setdefault(name.split(".")[0], path)
+    return [found[name] for name in sorted(found)]
+
+
+def tape_index(path):
+    """The index at the end of a closed segment."""
+    with open(path, "rb") as file:
+        data = file.read()
+    assert data[-8:] == b"STKINDX1", path
+    size = int.from_bytes(data[-12:-8], "little")
+    text = data[-44 - size : -44]
+    assert hashlib.sha256(text).digest() == data[-44:-12], path
+    return json.loads(text)
 
 
 def tape_size(state):
-    return sum(os.path.getsize(path) for path in tape_files(state))
+    """Bytes of text on the tape; a segment that is closed meanwhile counts as it did."""
+    size = 0
+    for path in tape_files(state):
+        try:
+            size += tape_index(path)["bytes"] if path.endswith(".zst") else os.path.getsize(path)
+        except FileNotFoundError:
+            size += tape_index(path + ".zst")["bytes"]
+    return size

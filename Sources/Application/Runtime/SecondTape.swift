@@ -75,7 +75,9 @@ final class SecondTape: @unchecked Sendable {
         queue.sync { self.timer = timer }
     }
 
-    /// Writes a line; never waits for the disk. Any thread.
+    /// Writes a line; never waits for the disk.
+    ///
+    /// Any thread.
     func write(_ body: (TapeWriter) -> Void) {
         let writer = box.withLock { box in
             if box.writer == nil { box.unopenedLines += 1 }

@@ -9,7 +9,8 @@ internal import Wire
 ///
 /// Reads on the feed loop in slices, so that commands get their turn; a full mailbox makes it wait. After a restart it goes
 /// on behind the frames that stand on the run's own tape (decisions/0002). Feed loop thread only.
-final class TapeFeed {
+final class TapeFeed: @unchecked Sendable {
+    // Owner of the unchecked state: the feed loop's thread.
     /// Lines read at most before the loop gets a turn.
     private static let sliceLines = 512
 
@@ -39,8 +40,14 @@ final class TapeFeed {
         behindFrames = recovered.behindFrames
     }
 
-    func start() {
-        loop.schedule(after: 0) { [self] in slice() }
+    func start() { next() }
+
+    /// The next slice in the loop's next turn.
+    ///
+    /// As a job, not as a timer: libuv fires a timer that is armed for now in the same pass, before sockets, jobs and other
+    /// timers get their turn, so that commands, checkpoints and an end would wait for the tape's end.
+    private func next() {
+        if !loop.execute({ [self] in slice() }) { loop.schedule(after: 1_000_000) { [self] in slice() } }
     }
 
     private func slice() {
@@ -58,7 +65,7 @@ final class TapeFeed {
             ended(error)
             return
         }
-        loop.schedule(after: 0) { [self] in slice() }
+        next()
     }
 
     private func apply(_ line: TapeLine) {

@@ -25,7 +25,7 @@ final class ByteSource {
     private var isChecked = false
 
     init(_ path: String) throws(JournalError) {
-        let opened = try File(path)
+        let opened = try Files.segment(path)
         let first = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
         do throws(JournalError) {
             inputEnd = try opened.read(into: first)
@@ -33,12 +33,13 @@ final class ByteSource {
             first.deallocate()
             throw error
         }
+        let isNamedSo = opened.path.hasSuffix(".zst")
         input = first
         file = opened
         let head = UnsafeRawBufferPointer(rebasing: first.prefix(inputEnd))
         let magic: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD]
         isOwn = TapeIndex.isMarked(head)
-        let isCompressed = isOwn || path.hasSuffix(".zst") || head.starts(with: magic)
+        let isCompressed = isOwn || isNamedSo || head.starts(with: magic)
         decompressor = isCompressed ? ZSTD_createDCtx() : nil
         isInsideFrame = isCompressed
     }

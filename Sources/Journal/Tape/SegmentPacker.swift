@@ -71,7 +71,9 @@ struct SegmentPacker: ~Copyable {
     }
 
     private mutating func writeBlock() throws(JournalError) {
-        let size = text.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? text.count
+        let feed = UInt8(ascii: "\n")
+        let end = text.prefix(blockBytes).lastIndex(of: feed) ?? text.firstIndex(of: feed)
+        let size = end.map { $0 + 1 } ?? text.count
         let bound = ZSTD_compressBound(size)
         if packed.count < bound { packed = Array(repeating: 0, count: bound) }
         let count = packed.withUnsafeMutableBytes { target in

@@ -152,7 +152,7 @@ package struct TapeIndex: Sendable, Equatable {
     ///
     /// - Throws: `cut` where it isn't there, `corrupt` where it is damaged, `unreadable`.
     package static func read(_ path: String) throws(JournalError) -> TapeIndex? {
-        let file = try File(path)
+        let file = try Files.segment(path)
         guard try file.bytes(at: 0, count: mark.count) == mark else { return nil }
         return try read(file)
     }

@@ -39,6 +39,8 @@ package enum TapeSeek {
         while let line = try reader.next() {
             guard let isBehind = reached(target, n: line.n, time: line.time) else { continue }
             if isBehind { return nil }
+            // Where it has been closed meanwhile, its index is there now.
+            if Files.size(path) == nil { return try place(of: target, in: path + ".zst") }
             return path.hasSuffix(".zst") ? TapePosition.start : try halve(target, path)
         }
         return nil
@@ -65,8 +67,8 @@ package enum TapeSeek {
     }
 
     private static func halve(_ target: Target, _ path: String) throws(JournalError) -> TapePosition {
-        let size = Files.size(path) ?? 0
         let file = try File(path)
+        let size = try file.size()
         let parser = TapeLineParser()
         // Lines that start before `low` haven't reached the target; the one at `high`, if any, has.
         var low: Int64 = 0

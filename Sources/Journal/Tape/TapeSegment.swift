@@ -220,6 +220,14 @@ package struct TapeSegment: Sendable, Equatable {
 }
 
 extension Files {
+    /// Opens a tape's file for reading; a raw segment that has been closed since it was listed is read closed.
+    static func segment(_ path: String) throws(JournalError) -> File {
+        guard Files.size(path) == nil, path.hasSuffix(".jsonl"), Files.size(path + ".zst") != nil else {
+            return try File(path)
+        }
+        return try File(path + ".zst")
+    }
+
     /// The first bytes of a file.
     static func head(_ path: String, count: Int) throws(JournalError) -> [UInt8] {
         let file = try File(path)
