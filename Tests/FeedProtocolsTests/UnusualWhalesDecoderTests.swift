@@ -279,7 +279,7 @@ private typealias Examples = UnusualWhalesExamples
         let seen = token.redacted("GET /socket?token=s3cret%2B%2F%3D: s3cret+/= refused")
         #expect(seen == "GET /socket?token=***: *** refused")
         var dumped = ""
-        dump(UnusualWhalesConnection.Limits(), to: &dumped)
+        dump([token], to: &dumped)
         #expect(!dumped.contains("s3cret"))
     }
 
