@@ -119,7 +119,7 @@ private typealias Examples = UnusualWhalesExamples
         #expect(strike.puts.interest.gamma == ExactDecimal(-225, exponent: -2))
         #expect(strike.calls.bidVolume.vanna == ExactDecimal(12, exponent: -4))
         #expect(strike.puts.askVolume.charm == nil && strike.puts.volume.vanna == ExactDecimal(-1_500))
-        guard case .print(let print)? = records(Examples.offLit).first else {
+        guard case .equityPrint(let print)? = records(Examples.offLit).first else {
             Issue.record("no print")
             return
         }
