@@ -258,6 +258,8 @@ private func feed(_ actions: [Action]) -> [FeedState] {
         #expect(rig.send("d", lost, 1) == [.stale(keys("SPY"))])
         #expect(sent(rig.timer(1)) == [#"{"op":"snap","id":"q2","ks":["STK:SPY:SMART:USD"]}"#])
         #expect(rig.send("d", lost, 1).isEmpty)
+        // Broken events on and on ask again after a while only.
+        #expect(rig.send("q", #""k":"STK:SPY:SMART:USD","b":{}"#, 1.1).isEmpty && rig.timer(1.2).isEmpty)
     }
 
     @Test func aGapInTimeOpensAtALossAndCloses() {
@@ -279,6 +281,7 @@ private func feed(_ actions: [Action]) -> [FeedState] {
             rig.send("err", words, 1) == [.alert("broker's error 10197: competing live session (STK:SPY:SMART:USD)")]
         )
         #expect(rig.send("err", words, 1).isEmpty)
+        #expect(rig.send("err", #""code":2104,"msg":"farm OK""#, 1).isEmpty)
     }
 
     @Test func stopClosesAndIsFinal() {
@@ -290,11 +293,11 @@ private func feed(_ actions: [Action]) -> [FeedState] {
     }
 
     /// Random events against what must always hold.
-    @Test(arguments: 1...40 as ClosedRange<UInt64>)
+    @Test(arguments: 1...12 as ClosedRange<UInt64>)
     func holdsItsInvariantsInAnyOrderOfEvents(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var invariants = BridgeInvariants()
-        for step in 0..<1_500 {
+        for step in 0..<1_000 {
             if let breach = invariants.step(random.next(), random.next()) {
                 Issue.record("seed \(seed) step \(step): \(breach)")
                 return

@@ -125,7 +125,8 @@ private func quote(_ bid: Int64, _ bidSize: Int64, _ ask: Int64, _ askSize: Int6
     @Test(arguments: [
         ("gap", #""from":4,"to":6,"ks":["STK:SPY:SMART:USD"]"#, 3), ("gap", #""from":4,"to":6,"ks":[]"#, 3),
         ("st", #""ib":"degraded","stale_ks":["STK:SPY:SMART:USD"]"#, 0), ("pong", #""id":"x""#, 5),
-        ("st", #""ib":"up","epoch":"e2""#, 0), ("q", #""k":"STK:SPY:SMART:USD","b":{}"#, 0),
+        ("st", #""ib":"up","epoch":"e2""#, 0), ("st", #""ib":"down""#, 0), ("hb", #""ib":"login""#, 0),
+        ("q", #""k":"STK:SPY:SMART:USD","b":{}"#, 0),
     ])
     func whatWasLostVoidsTheQuoteUntilTheNextSnapshot(ev: String, fields: String, skipped: Int) {
         var bench = BridgeBench()

@@ -28,7 +28,7 @@ private struct Reference {
         guard let price = try micros("p") else { throw Malformed() }
         let size = try micros("s") ?? 0
         let seconds = try integer("ti") ?? 0
-        guard size >= 0, seconds >= 0, seconds < 100_000_000_000 else { throw Malformed() }
+        guard size >= 0, seconds >= 0, seconds <= 9_000_000_000 else { throw Malformed() }
         guard price > 0 else { return nil }
         return .trade(
             Trade(
@@ -45,7 +45,7 @@ private struct Reference {
             guard let micros = try micros(key), micros > 0 else { throw Malformed() }
             return Price(micros: micros)
         }
-        guard let start = try integer("t0"), (1...99_999_999_999).contains(start) else { throw Malformed() }
+        guard let start = try integer("t0"), (1...9_000_000_000).contains(start) else { throw Malformed() }
         let volume = max(0, try micros("v") ?? 0)
         let vwap = max(0, try micros("vw") ?? 0)
         guard try text("what") == "TRADES" || isAbsent("what") else { return nil }

@@ -6,9 +6,11 @@ internal import Primitives
 @_cdecl("LLVMFuzzerTestOneInput")
 func fuzzBridge(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count)
-    var (first, second) = (BridgeDecoder(), BridgeDecoder())
+    var first = BridgeDecoder()
+    var second = BridgeDecoder()
     var symbols = SymbolTable(limit: 64)
-    var (firstBatch, secondBatch) = (DecodedBatch(capacity: 1), DecodedBatch(capacity: 1))
+    var firstBatch = DecodedBatch(capacity: 1)
+    var secondBatch = DecodedBatch(capacity: 1)
     var machine = BridgeConnection()
     let time = Instant(millis: 1_764_086_400_000)
     _ = machine.started(now: time)
@@ -21,7 +23,8 @@ func fuzzBridge(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             second.decode(frame, symbols: &symbols, into: &secondBatch)
             _ = machine.frameReceived(frame, attempt: 1, now: time, random: 0)
         }
-        precondition(first.takeNotices() == second.takeNotices(), "two decoders noticed different things")
+        let notices = first.takeNotices()
+        precondition(notices == second.takeNotices(), "two decoders noticed different things")
     }
     precondition(firstBatch.count == secondBatch.count, "two decoders gave different numbers of events")
     for index in 0..<firstBatch.count {

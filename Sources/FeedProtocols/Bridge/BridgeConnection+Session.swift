@@ -11,6 +11,8 @@ extension BridgeConnection {
         var ibWords = ""
         /// No frame for too long.
         var isSilent = false
+        /// A set was sent on this socket.
+        var isSet = false
         /// What was asked for, by key.
         var served: [BridgeKey: BridgeSubscription] = [:]
         /// Instruments without an answer to the last set.
@@ -23,9 +25,13 @@ extension BridgeConnection {
         var refused: Set<BridgeKey> = []
         /// When snapshots that didn't come are asked for.
         var snapshotDue: Instant?
+        /// No sooner may the next be asked for: a stream of broken events is no stream of requests.
+        var snapshotEarliest = Instant.distantPast
         /// Broker's errors that were told already.
         var knownErrors: Set<Int64> = []
         var books = BridgeBooks()
+        /// What the reader's keys mean, by its index.
+        var keys: [BridgeKey?] = []
 
         /// How long silence is no trouble: three heartbeats, where these are rare.
         func staleAfter(_ limits: Limits) -> Int64 { max(limits.stale, 3 * hello.heartbeat) }
@@ -47,7 +53,9 @@ extension BridgeConnection {
         /// Notes what became unsure, and when a snapshot is due.
         mutating func doubt(_ keys: some Sequence<BridgeKey>, dueAt: Instant) {
             unsure.formUnion(keys.filter { served[$0] != nil })
-            if !unsure.isEmpty { snapshotDue = min(snapshotDue ?? dueAt, dueAt) }
+            guard !unsure.isEmpty else { return }
+            let due = max(dueAt, snapshotEarliest)
+            snapshotDue = min(snapshotDue ?? due, due)
         }
 
         mutating func trust(_ key: BridgeKey) {
@@ -95,6 +103,7 @@ extension BridgeConnection {
         case .began:
             state = .idle
             session.books = BridgeBooks()
+            session.keys = []
             session.doubt(Array(session.served.keys), dueAt: now.advanced(byNanos: limits.snapshot))
             state = .open(session)
             return []
@@ -108,7 +117,7 @@ extension BridgeConnection {
         case .snapshot(let key, _, _), .book(let key, _), .change(let key, _, _), .trade(let key, _, _, _),
             .bar(let key, _), .depth(let key, _):
             state = .idle
-            if let known = BridgeKey(reader.keys[key]) { session.heard(element, key, known, now) }
+            if let known = session.key(key, reader.keys) { session.heard(element, key, known, now) }
             state = .open(session)
             return dataCame(now)
         }
@@ -154,9 +163,9 @@ extension BridgeConnection {
             actions.append(.unserved(shortfalls))
         }
         let served = Dictionary(uniqueKeysWithValues: plan.served.map { ($0.key, $0) })
-        let isFirst = session.served.isEmpty && session.pending.isEmpty
-        guard isFirst || served != session.served else { return actions }
+        guard !session.isSet || served != session.served else { return actions }
         state = .idle
+        session.isSet = true
         let until = now.advanced(byNanos: limits.acknowledgement)
         for (key, _) in session.served where served[key] == nil {
             session.pending[key] = nil
@@ -225,6 +234,7 @@ extension BridgeConnection {
             session.snapshotDue = asked.isEmpty ? nil : now.advanced(byNanos: 6 * limits.snapshot)
             if !asked.isEmpty {
                 requestCount += 1
+                session.snapshotEarliest = now.advanced(byNanos: limits.snapshot)
                 actions.append(.send(BridgeFrames.snapshot(id: "q\(requestCount)", asked)))
             }
         }
@@ -234,6 +244,12 @@ extension BridgeConnection {
 }
 
 extension BridgeConnection.Session {
+    /// What a key of the reader means; nil where it is none of ours.
+    mutating func key(_ index: Int, _ names: [String]) -> BridgeKey? {
+        while keys.count <= index { keys.append(BridgeKey(names[keys.count])) }
+        return keys[index]
+    }
+
     /// Market data of an instrument came: its snapshot makes it sure again.
     mutating func heard(_ element: BridgeElement, _ index: Int, _ key: BridgeKey, _ now: Instant) {
         switch element {
@@ -248,6 +264,9 @@ extension BridgeConnection.Session {
         case .change, .trade, .began, .notice: break
         }
     }
+
+    /// The broker's words that tell of no trouble: farms that are well, idle or connecting (feeds.md 4.1.3).
+    private static let harmless: Set<Int64> = [2104, 2106, 2107, 2108, 2119, 2158]
 
     /// Takes the bridge's own words.
     mutating func noticed(
@@ -274,7 +293,9 @@ extension BridgeConnection.Session {
             return turned(state, words: code == 0 ? words : "\(words) (\(code))", staleKeys, now, due)
         case .heartbeat(let state, _): return state.map { turned($0, words: ibWords, [], now, due) } ?? []
         case .error(let code, let message, let key):
-            guard knownErrors.count < 64, knownErrors.insert(code).inserted else { return [] }
+            guard !Self.harmless.contains(code), knownErrors.count < 64, knownErrors.insert(code).inserted else {
+                return []
+            }
             return [.alert("broker's error \(code): \(message)\(key.map { " (\($0))" } ?? "")")]
         case .hello, .hole, .pong: break
         }
@@ -296,7 +317,7 @@ extension BridgeConnection.Session {
         case .up where was != .up:
             // What was there before the outage isn't sure until it is said again.
             if was == .down || was == .login { doubt(Array(served.keys), dueAt: now) }
-            if !unsure.isEmpty { snapshotDue = now }
+            doubt([], dueAt: now)
         case .login where was != .login: return [.alert("the broker's session needs a login: \(words)")]
         case .up, .down, .degraded, .login: break
         }

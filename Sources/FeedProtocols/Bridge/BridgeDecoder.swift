@@ -149,8 +149,11 @@ package struct BridgeDecoder: ~Copyable {
         case .hole, .epochChanged: void { _ in true }
         case .gap(let keys): void { keys.isEmpty || keys.contains($0) }
         case .damaged(let key): void { $0 == key }
-        case .status(_, _, _, let staleKeys): void { staleKeys.contains($0) }
-        case .hello, .acknowledged, .refused, .error, .heartbeat, .pong: break
+        case .status(let state, _, _, let staleKeys):
+            // While the broker is away changes are lost without a number.
+            void { state == .down || state == .login || staleKeys.contains($0) }
+        case .heartbeat(let state, _): if state == .down || state == .login { void { _ in true } }
+        case .hello, .acknowledged, .refused, .error, .pong: break
         }
         keep(notice)
     }

@@ -27,10 +27,13 @@ extension BridgeReader {
         }
     }
 
+    /// Beyond this a second has no nanoseconds in 64 bits (the year 2255).
+    static let secondsMax: Int64 = 9_000_000_000
+
     private mutating func trade(_ reader: FieldReader<BridgeField>) throws(MalformedReason) -> BridgeElement {
         let price = try reader.required(reader.micros(.p, .halfEven, atLeast: -Int64.max))
         let seconds = try reader.integer(.ti) ?? 0
-        guard seconds < 100_000_000_000 else { throw .range }
+        guard seconds <= Self.secondsMax else { throw .range }
         return .trade(
             key: try key(reader),
             price: Price(micros: price),
@@ -162,7 +165,7 @@ extension FieldReader<BridgeField> {
         let vwap = try micros(.vw, .halfEven, atLeast: -Int64.max) ?? 0
         let what = try text(.what, limit: 16)
         return BridgeBar(
-            start: Instant(millis: try required(integer(.t0, 1...99_999_999_999)) * 1_000),
+            start: Instant(millis: try required(integer(.t0, 1...BridgeReader.secondsMax)) * 1_000),
             open: try price(.o),
             high: try price(.h),
             low: try price(.lo),

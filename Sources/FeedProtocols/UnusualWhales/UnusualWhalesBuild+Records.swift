@@ -17,8 +17,8 @@ extension FieldReader<UnusualWhalesField> {
         case .gex: .exposure(try exposure(hint: hint))
         case .gexStrike: .strikeExposure(try strikeExposure(hint: hint, needsExpiry: false))
         case .gexStrikeExpiry: .strikeExposure(try strikeExposure(hint: hint, needsExpiry: true))
-        case .litTrades: .print(try print(isOffExchange: false, hint: hint))
-        case .offLitTrades: .print(try print(isOffExchange: true, hint: hint))
+        case .litTrades: .equityPrint(try equityPrint(isOffExchange: false, hint: hint))
+        case .offLitTrades: .equityPrint(try equityPrint(isOffExchange: true, hint: hint))
         case .tradingHalts: .halt(try halt())
         case .marketTide, .netFlow, .intervalFlow, .customAlerts, .contractScreener, .periscope: nil
         }
@@ -165,7 +165,7 @@ extension FieldReader<UnusualWhalesField> {
         UWStrikeExposure.Greeks(gamma: try decimal(gamma), charm: try decimal(charm), vanna: try decimal(vanna))
     }
 
-    private func print(isOffExchange: Bool, hint: String?) throws(MalformedReason) -> UWPrint {
+    private func equityPrint(isOffExchange: Bool, hint: String?) throws(MalformedReason) -> UWPrint {
         let price = try required(micros(.price))
         guard price > 0 else { throw .range }
         let symbolKey = first(.symbol, .ticker) ?? .symbol

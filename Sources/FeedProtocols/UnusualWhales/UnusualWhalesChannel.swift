@@ -127,13 +127,16 @@ package struct UnusualWhalesChannel: Hashable, Comparable, Sendable, CustomStrin
 }
 
 /// The access token: it prints as stars, and takes itself out of other texts.
-package struct UnusualWhalesToken: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+package struct UnusualWhalesToken: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
     private let text: String
 
     package init(_ text: String) { self.text = text }
 
     package var description: String { "***" }
     package var debugDescription: String { "***" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Path and query of the socket; it holds the token, so it is never logged.
     package var socketPath: String { "/socket?token=\(escaped)" }

@@ -123,7 +123,7 @@ extension UnusualWhalesConnection {
         guard attempt == self.attempt, case .open(var session) = state else { return [] }
         state = .idle
         session.missedPongs = 0
-        let words = UnusualWhalesAnswer(frame)
+        let words = UnusualWhalesAnswer(frame) { session.members[$0]?.stage == .joined }
         guard let channel = words.channel, session.members[channel] != nil else {
             state = .open(session)
             strayCount &+= 1
@@ -278,16 +278,19 @@ struct UnusualWhalesAnswer {
     /// The server's words of refusal.
     private(set) var cause: String?
 
-    /// A longer payload is data: an answer has a few words.
+    /// A longer frame is data: an answer has a few words.
     private static let longest = 4_096
+    /// The same where no answer is due, so that the flood of trades isn't read twice.
+    private static let longestUnasked = 512
 
-    init(_ frame: UnsafeRawBufferPointer) {
+    /// Looks at the channel, and at the payload where it may be an answer.
+    init(_ frame: UnsafeRawBufferPointer, isJoined: (UnusualWhalesChannel) -> Bool) {
         guard let envelope = UnusualWhalesEnvelope(frame) else {
             channel = nil
             return
         }
         channel = envelope.withChannel(frame) { UnusualWhalesChannel($0) }
-        guard channel != nil, frame.count <= Self.longest else { return }
+        guard let channel, frame.count <= (isJoined(channel) ? Self.longestUnasked : Self.longest) else { return }
         var scan = GeneralScan(bytes: frame, index: envelope.payload)
         var fields = NamedFields<UnusualWhalesField>()
         guard fields.read(&scan) else { return }

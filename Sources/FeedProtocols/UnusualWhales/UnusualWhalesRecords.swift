@@ -9,7 +9,7 @@ package enum UnusualWhalesRecord: Hashable, Sendable {
     case news(UWNews)
     case exposure(UWExposure)
     case strikeExposure(UWStrikeExposure)
-    case print(UWPrint)
+    case equityPrint(UWPrint)
     case halt(UWHalt)
 }
 
