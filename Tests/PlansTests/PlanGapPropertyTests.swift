@@ -76,7 +76,7 @@ import Testing
     @Test(arguments: [[GapScript.Bars.ofMissing], [.ofWholeSeconds], [.ofMissing, .ofWholeSeconds]])
     func hitsEqualThoseOfTheUndisturbedDayOrAreMarked(_ kinds: [GapScript.Bars]) {
         var tally = Tally()
-        for seed: UInt64 in 1...300 {
+        for seed: UInt64 in 1...2_500 {
             var script = GapScript(seed: seed)
             let truth = Self.hits(script.undisturbed)
             let seen = Self.hits(script.disturbed(kinds))
