@@ -76,6 +76,16 @@ extension PlanRecord {
         }
     }
 
+    /// Whether x of unknown order up to the bar's extremes may have changed the plan without a hit.
+    func mayDiffer(after bar: BarStep) -> Bool {
+        switch phase {
+        case .openSide: true
+        case .beyond: bar.high >= signed(entry) + Int64(tick) + bar.band
+        case .managed: raisedStop(by: bar.high) > signed(stop)
+        case .touchFromAbove, .touchFromBelow, .breakout, .back, .idle: false
+        }
+    }
+
     /// The x that a level gives: its own price, or where it was passed already (or lies beyond an open that isn't known) the
     /// bar's nearest.
     private func event(of bar: BarStep, at level: Int64) -> PlanStep {
