@@ -8,7 +8,8 @@ package import Primitives
 /// - A bar that began before the gap has no usable open; a level it reached was reached inside the gap, else it would have
 ///   been hit before, unless the plan changed inside this bar: then its extremes are doubtful.
 /// - Of a bar that ends after the gap only an extreme that the kept events of its window don't reach lies inside the gap;
-///   such a bar marks what it hits as ambiguous, and what the kept events of its window hit has an uncertain time.
+///   such a bar marks what it hits as ambiguous, and what the kept events of its window hit has an uncertain time. A plan
+///   for which more than the next level counts (a side or a retest not begun, a trail) is marked from then on.
 /// - A bar around a plan's expiry is doubtful; one that began before it was armed doesn't count.
 extension PlanBook {
     /// Answers the oldest gap of the instrument that waits; what came after it stays kept until `seeing`.
@@ -65,16 +66,13 @@ extension PlanBook {
             }
             end = bar.end
             fireHeld(deferral.timers, upTo: bar.start, into: &out)
-            var own = bar
-            var isTrimmed = false
+            var gap = GapBar(whole: bar, own: bar, hasOpen: bar.start >= from)
             if bar.end > to, let seen = kept.range(in: bar) {
                 rest = seen.count
-                guard seen.trim(&own, keepsOpen: bar.start >= from) else { continue }
-                isTrimmed = true
+                gap.isShared = true
+                gap.own = seen.trimmed(bar, keepsOpen: gap.hasOpen)
             }
-            caused(by: .bar(bar), into: &out) { book, out in
-                book.step(own, of: instrument, hasOpen: bar.start >= from, isTrimmed: isTrimmed, into: &out)
-            }
+            caused(by: .bar(bar), into: &out) { $0.step(gap, of: instrument, into: &$1) }
         }
         return rest
     }
@@ -85,13 +83,8 @@ extension PlanBook {
         for held in due.sorted(by: { $0.timer < $1.timer }) { perform(held, into: &out) }
     }
 
-    private mutating func step(
-        _ bar: RepairBar,
-        of instrument: Int,
-        hasOpen: Bool,
-        isTrimmed: Bool,
-        into out: inout [PlanOutcome]
-    ) {
+    private mutating func step(_ gap: GapBar, of instrument: Int, into out: inout [PlanOutcome]) {
+        let bar = gap.whole
         let band = Self.clamped(bar.band)
         let sample = Sample(x: bar.close.micros, up: bar.high.micros, down: bar.low.micros)
         var next = index.instruments[instrument].tradeGroups
@@ -102,36 +95,26 @@ extension PlanBook {
             index.begin(group)
             note(group * 2, sample, band)
         }
-        forEachTriggered { $0.step($1, through: bar, hasOpen: hasOpen, isTrimmed: isTrimmed, into: &out) }
+        forEachTriggered { $0.step($1, through: gap, into: &out) }
     }
 
-    private mutating func step(
-        _ slot: UInt32,
-        through bar: RepairBar,
-        hasOpen: Bool,
-        isTrimmed: Bool,
-        into out: inout [PlanOutcome]
-    ) {
+    private mutating func step(_ slot: UInt32, through gap: GapBar, into out: inout [PlanOutcome]) {
         var record = table.records[Int(slot)]
-        let changedInside = record.changed >= bar.start.nanos
-        let (high, low) = (record.signed(bar.high.micros), record.signed(bar.low.micros))
-        let step = BarStep(
-            plan: record.handle(slot: slot),
-            time: bar.start,
-            open: hasOpen && !changedInside ? record.signed(bar.open.micros) : nil,
-            high: max(high, low),
-            low: min(high, low),
-            band: Self.clamped(bar.band),
-            isPartial: changedInside || record.expiry < bar.end.nanos
-        )
+        let bar = gap.whole
+        let isChangedInside = record.changed >= bar.start.nanos
+        var step = BarStep(gap.own ?? bar, for: record, slot)
+        if !gap.hasOpen || isChangedInside { step.open = nil }
+        step.isPartial = isChangedInside || record.expiry < bar.end.nanos
         let wasEntered = record.state == .entered
         let start = out.count
-        record.step(step, targets: table.targets(of: record), into: &out)
-        let hasHits = out.count > start
-        if isTrimmed, hasHits { record.isDoubtful = true }
+        if gap.own != nil { record.step(step, targets: table.targets(of: record), into: &out) }
+        let isAmbiguous = gap.isShared && out.count > start
+        if isAmbiguous || (gap.isShared && record.mayDiffer(after: BarStep(bar, for: record, slot))) {
+            record.isDoubtful = true
+        }
         Self.mark(&out, from: start) {
             $0.isRepaired = true
-            if isTrimmed { $0.isAmbiguous = true }
+            if isAmbiguous { $0.isAmbiguous = true }
         }
         record.changed = max(record.changed, bar.start.nanos)
         if record.state == .entered, !wasEntered {
@@ -143,6 +126,31 @@ extension PlanBook {
     }
 }
 
+/// A bar and what of it lies in the gap.
+private struct GapBar {
+    var whole: RepairBar
+    /// Nil where the kept events show all that it shows.
+    var own: RepairBar?
+    var hasOpen: Bool
+    /// It goes on behind the gap: kept events are in it too.
+    var isShared = false
+}
+
+extension BarStep {
+    init(_ bar: RepairBar, for record: PlanRecord, _ slot: UInt32) {
+        let (high, low) = (record.signed(bar.high.micros), record.signed(bar.low.micros))
+        self.init(
+            plan: record.handle(slot: slot),
+            time: bar.start,
+            open: record.signed(bar.open.micros),
+            high: max(high, low),
+            low: min(high, low),
+            band: min(max(bar.band.micros, 0), TriggerRules.priceLimit.micros),
+            isPartial: false
+        )
+    }
+}
+
 /// The trades kept after a gap, to be told from those in it where a bar holds both.
 private struct KeptRange {
     struct Seen {
@@ -150,13 +158,14 @@ private struct KeptRange {
         var high: Price
         var count: UInt64
 
-        /// Leaves of the bar what only the gap can hold; false where that is nothing.
-        func trim(_ bar: inout RepairBar, keepsOpen: Bool) -> Bool {
+        /// What of the bar only the gap can hold; nil where that is nothing.
+        func trimmed(_ whole: RepairBar, keepsOpen: Bool) -> RepairBar? {
+            var bar = whole
             let (hasHigh, hasLow) = (bar.high > high, bar.low < low)
-            guard hasHigh || hasLow else { return false }
+            guard hasHigh || hasLow else { return nil }
             if !hasHigh { bar.high = keepsOpen ? bar.open : bar.low }
             if !hasLow { bar.low = keepsOpen ? bar.open : bar.high }
-            return true
+            return bar
         }
     }
 

@@ -33,9 +33,16 @@ extension PlanRecord {
         targets: some RandomAccessCollection<PlanTarget>,
         into out: inout [PlanOutcome]
     ) {
+        var own = (low: !bar.isPartial, high: !bar.isPartial)
         if let open = bar.open {
+            let before = (state, stop, targetsHit)
             step(event(of: bar, at: open), targets: targets, into: &out)
             guard state.isOpen else { return }
+            if (state, stop, targetsHit) != before {
+                // What it did holds from the next x on, which this extreme need not be.
+                if bar.low == open { own.low = false }
+                if bar.high == open { own.high = false }
+            }
         }
         let entry = signed(self.entry)
         switch phase {
@@ -65,7 +72,17 @@ extension PlanRecord {
             let level = entry + bar.band
             if bar.low <= level { enter(bar, at: level, targets, into: &out) }
         case .managed:
-            manage(bar, isWholly: !bar.isPartial, targets, into: &out)
+            manage(bar, own, targets, into: &out)
+        }
+    }
+
+    /// Whether x of unknown order up to the bar's extremes may have changed the plan without a hit.
+    func mayDiffer(after bar: BarStep) -> Bool {
+        switch phase {
+        case .openSide: true
+        case .beyond: bar.high >= signed(entry) + Int64(tick) + bar.band
+        case .managed: raisedStop(by: bar.high) > signed(stop)
+        case .touchFromAbove, .touchFromBelow, .breakout, .back, .idle: false
         }
     }
 
@@ -85,13 +102,13 @@ extension PlanRecord {
     ) {
         if bar.isPartial { isDoubtful = true }
         enter(event(of: bar, at: level), into: &out)
-        manage(bar, isWholly: false, targets, into: &out)
+        manage(bar, (low: false, high: false), targets, into: &out)
     }
 
-    /// `isWholly`: the bar lies in the plan's time as an entered one with both extremes.
+    /// `own`: which extremes are x that came while the plan stood as it stands.
     private mutating func manage(
         _ bar: BarStep,
-        isWholly: Bool,
+        _ own: (low: Bool, high: Bool),
         _ targets: some RandomAccessCollection<PlanTarget>,
         into out: inout [PlanOutcome]
     ) {
@@ -99,12 +116,12 @@ extension PlanRecord {
         let next = Int(targetsHit) < targets.count ? level(of: targetsHit, targets) : Sample.unconfirmedDown
         let isOtherwisePossible = bar.high >= next || raisedStop(by: bar.high) > stop
         if bar.low <= stop {
-            if !isWholly || isOtherwisePossible { isDoubtful = true }
+            if !own.low || isOtherwisePossible { isDoubtful = true }
             let kind = stopKind
             close(event(of: bar, at: stop), kind.hit, kind.rule, into: &out)
             return
         }
-        guard isWholly else {
+        guard own.high else {
             if isOtherwisePossible { isDoubtful = true }
             return
         }
