@@ -240,7 +240,8 @@ package final class SimulatedMarket {
                 socket.end()
                 continue
             }
-            guard let client = socket.session as? PolygonClient, !moods(of: .polygon).contains(.authTimeout) || !client.session.isAuthenticated
+            guard let client = socket.session as? PolygonClient,
+                !moods(of: .polygon).contains(.authTimeout) || !client.session.isAuthenticated
             else { continue }
             act(client.session.waited(nanos: now - client.opened, moods: moods(of: .polygon)), on: socket)
         }
