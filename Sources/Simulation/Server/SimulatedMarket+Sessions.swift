@@ -194,12 +194,12 @@ extension SimulatedMarket: SimulatedSocketHandler {
     }
 
     func drained(_ socket: SimulatedSocket) {
-        if options.speed == nil { pump() }
+        if options.speed == nil { postPump() }
     }
 
     func closed(_ socket: SimulatedSocket) {
         sockets[ObjectIdentifier(socket)] = nil
-        if options.speed == nil, origin != nil { loop.schedule(after: 0) { [weak self] in self?.pump() } }
+        if options.speed == nil, origin != nil { postPump() }
     }
 
     // MARK: REST
