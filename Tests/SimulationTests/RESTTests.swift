@@ -160,7 +160,7 @@ import Wire
         #expect(last?["p"]?.micros == quote.bid.micros && last?["P"]?.micros == quote.ask.micros)
         #expect(last?["s"]?.integer == Int64(quote.bidSize) && last?["t"]?.integer == quote.time.nanos)
         let rows = try #require(
-            Self.get("/v3/snapshot/indices?ticker.any_of=I:SPX,I:XXX", model).json["results"]?.array
+            Self.get("/v3/snapshot/indices?ticker.any_of=I:SPX,I:NOPE", model).json["results"]?.array
         )
         #expect(rows[0]["value"]?.micros != nil && rows[1]["error"]?.string == "NOT_FOUND")
         let conditions = try #require(
