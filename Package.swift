@@ -76,7 +76,7 @@ let package = Package(
             swiftSettings: strict
         ),
         library("Gateway", ["Bus", "Console", "MarketData", "Network", "Primitives", "Wire"]),
-        library("Simulation", ["Journal", "MarketData", "Network", "Primitives", "Wire"]),
+        library("Simulation", ["MarketData", "Network", "Primitives", "Wire"]),
         // Level 8
         library(
             "Application",

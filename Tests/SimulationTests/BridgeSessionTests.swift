@@ -74,7 +74,11 @@ import Wire
     @Test func setSubUnsubSnapPing() {
         var world = Self.fresh()
         _ = world.greet()
-        let set = World.events(world.say(#"{"op":"set","id":"s1","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5,"bars":true},{"k":"IND:SPX:CBOE:USD","l1":true}]}"#))
+        let set = World.events(
+            world.say(
+                #"{"op":"set","id":"s1","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5,"bars":true},{"k":"IND:SPX:CBOE:USD","l1":true}]}"#
+            )
+        )
         #expect(set.map { $0["ev"]?.string } == ["ack", "snap", "book", "snap"])
         #expect(set[0]["ok"]?["STK:SPY:SMART:USD"]?["conid"]?.integer != nil)
         #expect(set[1]["b"]?.micros != nil && set[1]["mdt"]?.integer == 1)
@@ -106,11 +110,14 @@ import Wire
         var world = Self.fresh()
         _ = world.greet()
         let contracts = world.model.instruments.all.filter { $0.kind == .option && $0.ticker.hasPrefix("O:SPY") }
-        let keys = contracts.map { contract in
-            "OPT:SPY:\(contract.expiry):\(contract.strike.micros / 1_000_000):\(contract.isCall ? "C" : "P"):SMART:USD"
-        } + world.model.instruments.all.filter { $0.kind == .option && $0.ticker.hasPrefix("O:QQQ") }.map { contract in
-            "OPT:QQQ:\(contract.expiry):\(contract.strike.micros / 1_000_000):\(contract.isCall ? "C" : "P"):SMART:USD"
-        }
+        let keys =
+            contracts.map { contract in
+                "OPT:SPY:\(contract.expiry):\(contract.strike.micros / 1_000_000):\(contract.isCall ? "C" : "P"):SMART:USD"
+            }
+            + world.model.instruments.all.filter { $0.kind == .option && $0.ticker.hasPrefix("O:QQQ") }.map {
+                contract in
+                "OPT:QQQ:\(contract.expiry):\(contract.strike.micros / 1_000_000):\(contract.isCall ? "C" : "P"):SMART:USD"
+            }
         #expect(keys.count > 100)
         let subs = keys.map { #"{"k":"\#($0)","l1":true}"# }.joined(separator: ",")
         let answer = World.events(world.say(#"{"op":"set","id":"a","subs":[\#(subs)]}"#))
@@ -126,7 +133,9 @@ import Wire
         var refused = 0
         for round in 0..<61 {
             _ = world.say(#"{"op":"set","id":"x","subs":[]}"#)
-            let bars = World.events(world.say(#"{"op":"sub","id":"d\#(round)","subs":[{"k":"STK:SPY:SMART:USD","bars":true}]}"#))
+            let bars = World.events(
+                world.say(#"{"op":"sub","id":"d\#(round)","subs":[{"k":"STK:SPY:SMART:USD","bars":true}]}"#)
+            )
             refused += bars.filter { $0["reason"]?.string == "pacing" }.count
         }
         #expect(refused == 1)
@@ -135,7 +144,9 @@ import Wire
     @Test func numbersAreContiguousAndTheBookCanBeRebuilt() throws {
         var world = Self.fresh()
         var events = world.greet()
-        events += World.events(world.say(#"{"op":"set","id":"s","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5,"bars":true}]}"#))
+        events += World.events(
+            world.say(#"{"op":"set","id":"s","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5,"bars":true}]}"#)
+        )
         events += World.events(world.step(30))
         #expect(events.compactMap { $0["n"]?.integer } == Array(1...Int64(events.count)))
         var kinds: [String: Int] = [:]
@@ -149,7 +160,9 @@ import Wire
             case "book":
                 func rows(_ key: String) -> [BridgeBook.Row] {
                     (event[key]?.array ?? []).compactMap { row in
-                        guard let cells = row.array, let price = cells[0].micros, let size = cells[1].integer else { return nil }
+                        guard let cells = row.array, let price = cells[0].micros, let size = cells[1].integer else {
+                            return nil
+                        }
                         return BridgeBook.Row(price: Price(micros: price), size: size, maker: cells[2].string ?? "")
                     }
                 }
@@ -159,11 +172,13 @@ import Wire
                     kind: Character(event["op"]?.string ?? "?"),
                     isBid: event["sd"]?.string == "b",
                     position: Int(event["pos"]?.integer ?? -1),
-                    row: event["op"]?.string == "d" ? nil : BridgeBook.Row(
-                        price: Price(micros: event["p"]?.micros ?? 0),
-                        size: event["s"]?.integer ?? 0,
-                        maker: event["mm"]?.string ?? ""
-                    )
+                    row: event["op"]?.string == "d"
+                        ? nil
+                        : BridgeBook.Row(
+                            price: Price(micros: event["p"]?.micros ?? 0),
+                            size: event["s"]?.integer ?? 0,
+                            maker: event["mm"]?.string ?? ""
+                        )
                 )
                 let isApplied = book.apply(operation)
                 #expect(isApplied, "\(event)")
@@ -174,12 +189,16 @@ import Wire
         #expect(book.bids.count == 5 && zip(book.bids, book.bids.dropFirst()).allSatisfy { $0.price > $1.price })
     }
 
-    @Test(arguments: [
-        (Mood.connectivityLost, ["st"], "down"), (.restoredDataLost, ["st", "snap", "book"], "up"),
-        (.restoredDataKept, ["st"], "up"), (.farmBroken, ["st"], "degraded"), (.farmOK, ["st", "snap", "book"], "up"),
-        (.competingSession, ["err", "st"], "degraded"), (.barBust, ["err"], nil), (.depthReset, ["err", "book"], nil),
-        (.login, ["st"], "login"), (.gap, ["gap", "snap", "book"], nil), (.sequenceHole, [], nil),
-    ] as [(Mood, [String], String?)]) func moods(mood: Mood, kinds: [String], state: String?) {
+    @Test(
+        arguments: [
+            (Mood.connectivityLost, ["st"], "down"), (.restoredDataLost, ["st", "snap", "book"], "up"),
+            (.restoredDataKept, ["st"], "up"), (.farmBroken, ["st"], "degraded"),
+            (.farmOK, ["st", "snap", "book"], "up"),
+            (.competingSession, ["err", "st"], "degraded"), (.barBust, ["err"], nil),
+            (.depthReset, ["err", "book"], nil),
+            (.login, ["st"], "login"), (.gap, ["gap", "snap", "book"], nil), (.sequenceHole, [], nil),
+        ] as [(Mood, [String], String?)]
+    ) func moods(mood: Mood, kinds: [String], state: String?) {
         var world = Self.fresh()
         _ = world.greet()
         _ = world.say(#"{"op":"set","id":"s","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5,"bars":true}]}"#)

@@ -15,7 +15,7 @@ final class Loopback: @unchecked Sendable {
     private(set) var port = 0
     private var market: SimulatedMarket?
 
-    init(_ options: SimulationOptions, rate: Double = 2_000) throws {
+    init(_ options: SimulationOptions, rate: Double = 300) throws {
         loop.start()
         port = try loop.sync { [self] in
             let market = SimulatedMarket(loop: loop, options: options, feed: .model(Sample.options(rate: rate)))
@@ -26,7 +26,9 @@ final class Loopback: @unchecked Sendable {
 
     func begin(_ step: ScenarioStep) throws { try loop.sync { [self] in market?.begin(step) } }
 
-    var counters: SimulationCounters { get throws { try loop.sync { [self] in market?.counters ?? SimulationCounters() } } }
+    var counters: SimulationCounters {
+        get throws { try loop.sync { [self] in market?.counters ?? SimulationCounters() } }
+    }
 
     func end() {
         loop.stop()
@@ -48,14 +50,21 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
     private let opening: [String]
     private let client = Lock<WebSocketClient?>(nil)
 
-    init(_ loop: EventLoop, port: Int, path: String, opening: [String], headers: [(String, String)] = []) throws {
+    init(
+        _ loop: EventLoop,
+        port: Int,
+        path: String,
+        opening: [String],
+        headers: [(String, String)] = [],
+        pingMillis: Int64 = 60_000
+    ) throws {
         self.loop = loop
         self.opening = opening
         try loop.sync { [self] in
             var options = WebSocketClientOptions(url: try WebSocketURL("ws://127.0.0.1:\(port)\(path)"))
             options.headers = headers.map { (name: $0.0, value: $0.1) }
-            options.pingEveryNanos = 500_000_000
-            options.silenceNanosMax = 500_000_000
+            options.pingEveryNanos = pingMillis * 1_000_000
+            options.silenceNanosMax = pingMillis * 1_000_000
             let client = WebSocketClient(loop: loop, options: options, handler: self)
             self.client.withLock { $0 = client }
             client.connect()
@@ -74,19 +83,23 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
     }
 
     func binary(_ message: UnsafeRawBufferPointer, on client: WebSocketClient) {}
-    func closed(_ client: WebSocketClient, code: UInt16, reason: String) { state.withLock { $0.ended = "closed \(code)" } }
-    func failed(_ client: WebSocketClient, _ description: String) { state.withLock { $0.ended = "failed \(description)" } }
+    func closed(_ client: WebSocketClient, code: UInt16, reason: String) {
+        state.withLock { $0.ended = "closed \(code)" }
+    }
+    func failed(_ client: WebSocketClient, _ description: String) {
+        state.withLock { $0.ended = "failed \(description)" }
+    }
 
     var messages: [String] { state.withLock { $0.messages } }
     var ended: String? { state.withLock { $0.ended } }
 
-    /// Waits until what was heard fulfils a condition; false after ten seconds.
+    /// Waits until what was heard fulfils a condition; false after a minute.
     func hears(_ condition: ([String]) -> Bool) -> Bool { Self.waits { condition(messages) } }
 
     func ends(_ condition: (String) -> Bool = { _ in true }) -> Bool { Self.waits { ended.map(condition) ?? false } }
 
     static func waits(_ condition: () -> Bool) -> Bool {
-        let deadline = SystemClock.monotonicNanos() + 10_000_000_000
+        let deadline = SystemClock.monotonicNanos() + 60_000_000_000
         while SystemClock.monotonicNanos() < deadline {
             if condition() { return true }
             usleep(5_000)
@@ -98,12 +111,18 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
 @Suite(.serialized) struct LoopbackTests {
     private static let auth = #"{"action":"auth","params":"k"}"#
 
-    private static func polygon(_ world: Loopback, _ pairs: String, path: String = "/stocks") throws -> Listener {
-        try Listener(world.loop, port: world.port, path: path, opening: [auth, #"{"action":"subscribe","params":"\#(pairs)"}"#])
+    private static func polygon(
+        _ world: Loopback,
+        _ pairs: String,
+        path: String = "/stocks",
+        pingMillis: Int64 = 60_000
+    ) throws -> Listener {
+        let opening = [auth, #"{"action":"subscribe","params":"\#(pairs)"}"#]
+        return try Listener(world.loop, port: world.port, path: path, opening: opening, pingMillis: pingMillis)
     }
 
     @Test func threeProtocolsOnOnePortAgree() throws {
-        let world = try Loopback(SimulationOptions(key: "k", speed: 5))
+        let world = try Loopback(SimulationOptions(key: "k", speed: 2))
         defer { world.end() }
         let stocks = try Self.polygon(world, "T.SPY,Q.SPY,AM.*,A.SPY")
         let options = try Self.polygon(world, "T.*", path: "/options")
@@ -118,14 +137,25 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
             world.loop,
             port: world.port,
             path: "/ib/v1",
-            opening: [#"{"op":"hello","v":1}"#, #"{"op":"set","id":"s","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5}]}"#],
+            opening: [
+                #"{"op":"hello","v":1}"#,
+                #"{"op":"set","id":"s","subs":[{"k":"STK:SPY:SMART:USD","l1":true,"depth":5}]}"#,
+            ],
             headers: [("authorization", "Bearer k")]
         )
         #expect(stocks.hears { $0.first?.contains("Connected Successfully") ?? false })
-        #expect(stocks.hears { messages in messages.contains { $0.contains(#""ev":"T""#) } && messages.contains { $0.contains(#""ev":"A""#) } })
+        #expect(
+            stocks.hears { messages in
+                messages.contains { $0.contains(#""ev":"T""#) } && messages.contains { $0.contains(#""ev":"A""#) }
+            }
+        )
         #expect(options.hears { $0.contains { $0.contains(#""ev":"T","sym":"O:"#) } })
         #expect(indices.hears { $0.contains { $0.contains(#""ev":"V""#) } })
-        #expect(flow.hears { $0.contains { $0.hasPrefix(#"["price:SPY",{"close""#) } && $0.contains { $0.contains("option_symbol") } })
+        #expect(
+            flow.hears {
+                $0.contains { $0.hasPrefix(#"["price:SPY",{"close""#) } && $0.contains { $0.contains("option_symbol") }
+            }
+        )
         #expect(bridge.hears { $0.contains { $0.contains(#""ev":"d""#) } && $0.contains { $0.contains(#""ev":"q""#) } })
         #expect(bridge.hears { $0.contains { $0.contains(#""ev":"hb""#) } })
         let (status, body) = try Self.get(world.port, "/v2/last/nbbo/SPY", "k")
@@ -147,7 +177,10 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
         try world.begin(ScenarioStep(at: 0, provider: .polygon, mood: .refuseNewcomer))
         let third = try Self.polygon(world, "T.SPY")
         #expect(third.ends { $0 == "closed 1008" })
-        #expect(third.messages.contains { $0.contains("subscribed to") } && third.messages.last?.contains("max_connections") ?? false)
+        #expect(
+            third.messages.contains { $0.contains("subscribed to") }
+                && third.messages.last?.contains("max_connections") ?? false
+        )
         #expect(newer.ended == nil)
     }
 
@@ -157,14 +190,14 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
     ]) func connectionsEndAsTheMoodSays(mood: Mood, ending: String) throws {
         let world = try Loopback(SimulationOptions(key: "k", speed: 1))
         defer { world.end() }
-        let client = try Self.polygon(world, "Q.SPY")
+        let client = try Self.polygon(world, "Q.SPY", pingMillis: mood == .halfOpen ? 500 : 60_000)
         #expect(client.hears { $0.contains { $0.contains(#""ev":"Q""#) } })
         try world.begin(ScenarioStep(at: 0, provider: .polygon, mood: mood))
         #expect(client.ends { $0 == ending }, "\(client.ended ?? "open")")
     }
 
     @Test func hugeAndFragmentedFramesArrive() throws {
-        let world = try Loopback(SimulationOptions(key: "k", speed: 5))
+        let world = try Loopback(SimulationOptions(key: "k", speed: 2))
         defer { world.end() }
         try world.begin(ScenarioStep(at: 0, provider: .polygon, mood: .hugeFrames))
         try world.begin(ScenarioStep(at: 0, provider: .polygon, mood: .fragments))
@@ -181,7 +214,8 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
         #expect(stocks.ends { $0 == "closed 1006" })
         #expect(stocks.messages.contains { $0.contains("auth_failed") })
         let flow = try Listener(world.loop, port: world.port, path: "/socket?token=k", opening: [])
-        #expect(flow.ends { $0.hasPrefix("failed") && $0.contains("401") }, "\(flow.ended ?? "open")")
+        #expect(flow.ends { $0.hasPrefix("failed") }, "\(flow.ended ?? "open")")
+        #expect(try Self.get(world.port, "/socket?token=k", "k", more: "upgrade: websocket\r\n").0 == 401)
         let bridge = try Listener(world.loop, port: world.port, path: "/ib/v1", opening: [])
         #expect(bridge.ends { $0 == "closed 4003" }, "\(bridge.ended ?? "open")")
     }
@@ -190,7 +224,7 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
         let world = try Loopback(SimulationOptions(key: "k", speed: nil))
         defer { world.end() }
         let client = try Self.polygon(world, "T.SPY,AM.SPY")
-        #expect(client.hears { $0.contains { $0.contains(#""ev":"AM""#) } && $0.count > 1_000 })
+        #expect(client.hears { $0.contains { $0.contains(#""ev":"AM""#) } && $0.count > 100 })
         var sequences: [Int64] = []
         var volume: [Int64: Int64] = [:]
         var bars: [(Int64, Int64)] = []
@@ -205,7 +239,7 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
                 }
             }
         }
-        #expect(sequences.count > 500 && zip(sequences, sequences.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(sequences.count > 200 && zip(sequences, sequences.dropFirst()).allSatisfy { $0 < $1 })
         #expect(!bars.isEmpty)
         for (start, sum) in bars { #expect(volume[start] == sum, "minute \(start)") }
     }
@@ -242,7 +276,7 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
     }
 
     /// One GET over a plain socket.
-    private static func get(_ port: Int, _ target: String, _ key: String) throws -> (Int, String) {
+    private static func get(_ port: Int, _ target: String, _ key: String, more: String = "") throws -> (Int, String) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
@@ -255,7 +289,9 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
             }
         }
         try #require(isOpen)
-        let request = Array("GET \(target) HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nauthorization: Bearer \(key)\r\n\r\n".utf8)
+        let request = Array(
+            "GET \(target) HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nauthorization: Bearer \(key)\r\n\(more)\r\n".utf8
+        )
         _ = request.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, 0) }
         var out: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -280,7 +316,10 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
 @Suite struct WebSocketCodecTests {
     @Test func theHandshakeOfTheRFC() {
         #expect(WebSocketCodec.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        #expect(WebSocketCodec.base64([]) == "" && WebSocketCodec.base64([0x66]) == "Zg==" && WebSocketCodec.base64([0x66, 0x6F]) == "Zm8=")
+        #expect(
+            WebSocketCodec.base64([]) == "" && WebSocketCodec.base64([0x66]) == "Zg=="
+                && WebSocketCodec.base64([0x66, 0x6F]) == "Zm8="
+        )
     }
 
     @Test(arguments: [0, 1, 125, 126, 65_535, 65_536]) func clientFramesAreReadHoweverTheyAreCut(length: Int) {
@@ -305,17 +344,24 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
         #expect(found == [.message(payload)])
     }
 
-    @Test(arguments: [
-        ([0x81, 0x01, 0x41], 1_002), ([0xC1, 0x81, 0, 0, 0, 0, 0x41], 1_002), ([0x80, 0x81, 0, 0, 0, 0, 0x41], 1_002),
-        ([0x81, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0], 1_009),
-    ] as [([UInt8], UInt16)]) func brokenFramesAreToldWithACode(frame: [UInt8], code: UInt16) {
+    @Test(
+        arguments: [
+            ([0x81, 0x01, 0x41], 1_002), ([0xC1, 0x81, 0, 0, 0, 0, 0x41], 1_002),
+            ([0x80, 0x81, 0, 0, 0, 0, 0x41], 1_002),
+            ([0x81, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0], 1_009),
+        ] as [([UInt8], UInt16)]
+    ) func brokenFramesAreToldWithACode(frame: [UInt8], code: UInt16) {
         let reader = WebSocketReader()
         #expect(reader.inputs(frame) == [.broken(code)])
     }
 
     @Test func requestsAreCutFromTheStream() {
         var reader = RequestReader()
-        reader.add(Array("GET /v2/a%20b?x=1&y=%2B HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer k\r\n\r\nGET / HTTP/1.1\r\n".utf8))
+        reader.add(
+            Array(
+                "GET /v2/a%20b?x=1&y=%2B HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer k\r\n\r\nGET / HTTP/1.1\r\n".utf8
+            )
+        )
         let first = reader.next()
         guard case .request(let request) = first else {
             Issue.record("no request")

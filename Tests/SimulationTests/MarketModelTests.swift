@@ -12,7 +12,11 @@ enum Sample {
         ModelOptions(seed: seed, symbols: ["SPY", "QQQ", "AAPL"], rate: rate, start: start)
     }
 
-    static func run(_ options: ModelOptions, seconds: Int64, stepNanos: Int64 = 20_000_000) -> (MarketModel, [ModelEvent]) {
+    static func run(
+        _ options: ModelOptions,
+        seconds: Int64,
+        stepNanos: Int64 = 20_000_000
+    ) -> (MarketModel, [ModelEvent]) {
         var model = MarketModel(options)
         var events: [ModelEvent] = []
         var time = options.start
@@ -138,7 +142,8 @@ enum Sample {
                 let kind: InstrumentKind = model.instruments.all[Int(trade.symbol)].kind == .option ? .option : .equity
                 let allowed = rules.classify(trade.conditions, kind, in: .rth)
                 let start = trade.time.nanos / (Int64(length) * 1_000_000_000) * Int64(length) * 1_000_000_000
-                var bar = expected[trade.symbol]?[start]
+                var bar =
+                    expected[trade.symbol]?[start]
                     ?? ModelBar(symbol: trade.symbol, seconds: length, start: Instant(nanos: start))
                 bar.add(trade.price, trade.size, allowed)
                 expected[trade.symbol, default: [:]][start] = bar
@@ -152,7 +157,11 @@ enum Sample {
             #expect(times > 10)
             for (symbol, bars) in expected {
                 let answered = model.bars.bars(
-                    of: symbol, seconds: length, from: options.start, to: model.now, now: model.now
+                    of: symbol,
+                    seconds: length,
+                    from: options.start,
+                    to: model.now,
+                    now: model.now
                 )
                 let complete = bars.values.filter { $0.end <= model.now && $0.hasPrice }.sorted { $0.start < $1.start }
                 #expect(answered == complete)
@@ -228,10 +237,16 @@ enum Sample {
 
     @Test func theDayHasAuctionsAndEnds() throws {
         let open = NewYork.instant(CivilDate(20_251_125), hour: 9, minute: 29)
-        let (model, events) = Sample.run(Sample.options(rate: 20, at: open), seconds: 11 * 3_600, stepNanos: 60_000_000_000)
+        let (model, events) = Sample.run(
+            Sample.options(rate: 20, at: open),
+            seconds: 11 * 3_600,
+            stepNanos: 60_000_000_000
+        )
         #expect(model.hasEnded)
         var found: [UInt64: Int] = [:]
-        for case .trade(let trade) in events where Int(trade.symbol) < 3 { found[trade.conditions.packed & 0xFF, default: 0] += 1 }
+        for case .trade(let trade) in events where Int(trade.symbol) < 3 {
+            found[trade.conditions.packed & 0xFF, default: 0] += 1
+        }
         for id in [UInt64(25), 16, 8, 15] { #expect(found[id] == 3, "condition \(id)") }
         #expect((found[12] ?? 0) > 0)
         let day = model.bars.days[0]

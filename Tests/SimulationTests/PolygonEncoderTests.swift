@@ -64,7 +64,11 @@ import Wire
                     switch other {
                     case .string(let quoted): texts += 1; #expect(quoted == text)
                     case .number(let form):
-                        if form.contains("e") || form.contains("E") { exponents += 1 } else if form != text { doubles += 1 }
+                        if form.contains("e") || form.contains("E") {
+                            exponents += 1
+                        } else if form != text {
+                            doubles += 1
+                        }
                         #expect(DecimalText.micros(form.utf8) == DecimalText.micros(text.utf8))
                     default: Issue.record("\(member.key) of \(b.1)")
                     }
@@ -95,9 +99,11 @@ import Wire
         #expect(try Self.objects(MoodSet(.unknownEvents)).contains { $0.0["ev"]?.string == "ZZ" })
         #expect(try Self.objects(MoodSet(.malformedElements)).contains { $0.0["p"]?.string == "n/a" })
         let empty = try Self.objects(MoodSet(.emptyStrings))
-        #expect(empty.contains { object, _ in
-            guard case .object(let members) = object else { return false }
-            return members.contains { $0.value == .string("") }
-        })
+        #expect(
+            empty.contains { object, _ in
+                guard case .object(let members) = object else { return false }
+                return members.contains { $0.value == .string("") }
+            }
+        )
     }
 }

@@ -16,12 +16,17 @@ import Wire
         let headers = shown.map { ["authorization": "Bearer \($0)"] } ?? [:]
         let rest = PolygonREST(model: model, key: key, moods: moods, base: "http://127.0.0.1:1")
         let answer = rest.answer(SimulatedRequest(target: target, headers: headers))
-        return (answer.status, (try? JSONParser.parse(answer.body)) ?? .null, String(decoding: answer.body, as: UTF8.self))
+        return (
+            answer.status, (try? JSONParser.parse(answer.body)) ?? .null, String(decoding: answer.body, as: UTF8.self)
+        )
     }
 
     private static func millis(_ instant: Instant) -> Int64 { instant.nanos / 1_000_000 }
 
-    @Test(arguments: [("second", Int64(1)), ("minute", 60)]) func barsAreThoseOfTheTicks(span: String, length: Int64) throws {
+    @Test(arguments: [("second", Int64(1)), ("minute", 60)]) func barsAreThoseOfTheTicks(
+        span: String,
+        length: Int64
+    ) throws {
         var options = Sample.options()
         options.lateShare = 0.02
         let (model, events) = Sample.run(options, seconds: 150)
@@ -39,18 +44,26 @@ import Wire
                 default: continue
                 }
                 let start = time.nanos / (length * 1_000_000_000) * length * 1_000
-                expected[start, default: ModelBar(symbol: symbol, seconds: Int32(length), start: Instant(millis: start))]
-                    .add(price, size, allowed)
+                expected[
+                    start,
+                    default: ModelBar(symbol: symbol, seconds: Int32(length), start: Instant(millis: start))
+                ]
+                .add(price, size, allowed)
             }
             let complete = expected.values.filter { $0.hasPrice && $0.end <= model.now }.sorted { $0.start < $1.start }
-            let target = "/v2/aggs/ticker/\(ticker)/range/1/\(span)/\(Self.millis(options.start))/\(Self.millis(model.now))"
+            let target =
+                "/v2/aggs/ticker/\(ticker)/range/1/\(span)/\(Self.millis(options.start))/\(Self.millis(model.now))"
             let rows = try #require(Self.get(target + "?limit=50000", model).json["results"]?.array)
             #expect(rows.count == complete.count && rows.count > 1)
             for (row, bar) in zip(rows, complete) {
                 #expect(row["t"]?.integer == Self.millis(bar.start))
                 #expect(row["o"]?.micros == bar.open.micros && row["h"]?.micros == bar.high.micros)
                 #expect(row["l"]?.micros == bar.low.micros && row["c"]?.micros == bar.close.micros)
-                if ticker == "I:SPX" { #expect(row["v"] == nil) } else { #expect(row["v"]?.micros == bar.volume.micros) }
+                if ticker == "I:SPX" {
+                    #expect(row["v"] == nil)
+                } else {
+                    #expect(row["v"]?.micros == bar.volume.micros)
+                }
             }
         }
     }
@@ -58,7 +71,8 @@ import Wire
     @Test func pagesJoinToTheWhole() throws {
         let (model, _) = Sample.run(Sample.options(), seconds: 61)
         let whole = try #require(
-            Self.get("/v2/aggs/ticker/SPY/range/1/minute/2025-11-20/2025-11-25?limit=50000", model).json["results"]?.array
+            Self.get("/v2/aggs/ticker/SPY/range/1/minute/2025-11-20/2025-11-25?limit=50000", model).json["results"]?
+                .array
         )
         #expect(whole.count == 3 * 960 + 361)
         var rows: [JSONValue] = []
@@ -76,17 +90,29 @@ import Wire
 
     @Test func multiplesDescendingDaysAndEmptiness() throws {
         let (model, _) = Sample.run(Sample.options(), seconds: 301)
-        let five = try #require(Self.get("/v2/aggs/ticker/SPY/range/5/minute/2025-11-25/2025-11-25?limit=50000", model).json["results"]?.array)
+        let five = try #require(
+            Self.get("/v2/aggs/ticker/SPY/range/5/minute/2025-11-25/2025-11-25?limit=50000", model).json["results"]?
+                .array
+        )
         #expect(five.allSatisfy { ($0["t"]?.integer ?? 1) % 300_000 == 0 })
         #expect(five.count == 73)
-        let down = try #require(Self.get("/v2/aggs/ticker/SPY/range/1/minute/2025-11-25/2025-11-25?sort=desc&limit=3", model).json["results"]?.array)
+        let down = try #require(
+            Self.get("/v2/aggs/ticker/SPY/range/1/minute/2025-11-25/2025-11-25?sort=desc&limit=3", model).json[
+                "results"
+            ]?.array
+        )
         #expect(down.count == 3 && (down[0]["t"]?.integer ?? 0) > (down[2]["t"]?.integer ?? 0))
-        let days = try #require(Self.get("/v2/aggs/ticker/SPY/range/1/day/2025-11-17/2025-11-25", model).json["results"]?.array)
+        let days = try #require(
+            Self.get("/v2/aggs/ticker/SPY/range/1/day/2025-11-17/2025-11-25", model).json["results"]?.array
+        )
         #expect(days.count == 7)
         #expect(days.first?["t"]?.integer == Self.millis(NewYork.instant(CivilDate(20_251_117), seconds: 0)))
         let empty = Self.get("/v2/aggs/ticker/SPY/range/1/minute/2025-11-22/2025-11-23", model)
         #expect(empty.json["resultsCount"]?.integer == 0 && empty.json["results"] == nil)
-        #expect(Self.get("/v2/aggs/ticker/NOPE/range/1/minute/2025-11-22/2025-11-23", model).json["resultsCount"]?.integer == 0)
+        #expect(
+            Self.get("/v2/aggs/ticker/NOPE/range/1/minute/2025-11-22/2025-11-23", model).json["resultsCount"]?.integer
+                == 0
+        )
         #expect(Self.get("/v2/aggs/ticker/SPY/range/x/minute/1/2", model).status == 400)
     }
 
@@ -96,15 +122,21 @@ import Wire
         #expect(first.json["results"]?.array?.count == 10)
         #expect(first.json["next_url"]?.string != nil)
         let calls = try #require(
-            Self.get("/v3/snapshot/options/SPY?contract_type=call&expiration_date=2025-11-25&sort=strike_price&limit=250", model)
-                .json["results"]?.array
+            Self.get(
+                "/v3/snapshot/options/SPY?contract_type=call&expiration_date=2025-11-25&sort=strike_price&limit=250",
+                model
+            )
+            .json["results"]?.array
         )
         #expect(calls.count == 17)
         let strikes = calls.compactMap { $0["details"]?["strike_price"]?.micros }
         #expect(strikes == strikes.sorted() && strikes.count == 17)
         let above = try #require(
-            Self.get("/v3/snapshot/options/SPY?strike_price.gte=\(strikes[8] / 1_000_000)&contract_type=call&limit=250", model)
-                .json["results"]?.array
+            Self.get(
+                "/v3/snapshot/options/SPY?strike_price.gte=\(strikes[8] / 1_000_000)&contract_type=call&limit=250",
+                model
+            )
+            .json["results"]?.array
         )
         #expect(above.allSatisfy { ($0["details"]?["strike_price"]?.micros ?? 0) >= strikes[8] })
         for row in calls {
@@ -127,14 +159,18 @@ import Wire
         let quote = try #require(model.quote(of: 0))
         #expect(last?["p"]?.micros == quote.bid.micros && last?["P"]?.micros == quote.ask.micros)
         #expect(last?["s"]?.integer == Int64(quote.bidSize) && last?["t"]?.integer == quote.time.nanos)
-        let rows = try #require(Self.get("/v3/snapshot/indices?ticker.any_of=I:SPX,I:XXX", model).json["results"]?.array)
+        let rows = try #require(
+            Self.get("/v3/snapshot/indices?ticker.any_of=I:SPX,I:NOPE", model).json["results"]?.array
+        )
         #expect(rows[0]["value"]?.micros != nil && rows[1]["error"]?.string == "NOT_FOUND")
         let conditions = try #require(
             Self.get("/v3/reference/conditions?asset_class=stocks&limit=1000", model).json["results"]?.array
         )
         let oddLot = conditions.first { $0["id"]?.integer == 37 }?["update_rules"]?["consolidated"]
         #expect(oddLot?["updates_volume"]?.bool == true && oddLot?["updates_high_low"]?.bool == false)
-        #expect((Self.get("/v3/reference/exchanges?asset_class=options", model).json["results"]?.array?.count ?? 0) > 10)
+        #expect(
+            (Self.get("/v3/reference/exchanges?asset_class=options", model).json["results"]?.array?.count ?? 0) > 10
+        )
         let now = Self.get("/v1/marketstatus/now", model).json
         #expect(now["market"]?.string == "open" && now["serverTime"]?.string == "2025-11-25T10:00:10-05:00")
         let days = try #require(Self.get("/v1/marketstatus/upcoming", model).json.array)
@@ -155,7 +191,11 @@ import Wire
 
     @Test func delayedSaysSo() {
         let (model, _) = Sample.run(Sample.options(), seconds: 70)
-        let answer = Self.get("/v2/aggs/ticker/SPY/range/1/minute/2025-11-25/2025-11-25?sort=desc&limit=1", model, moods: MoodSet(.delayed))
+        let answer = Self.get(
+            "/v2/aggs/ticker/SPY/range/1/minute/2025-11-25/2025-11-25?sort=desc&limit=1",
+            model,
+            moods: MoodSet(.delayed)
+        )
         #expect(answer.json["status"]?.string == "DELAYED")
         #expect((answer.json["results"]?.array?.first?["t"]?.integer ?? 0) <= Self.millis(Sample.start) - 14 * 60_000)
     }
@@ -167,7 +207,10 @@ import Wire
         var rest = FlowREST()
         func get(_ query: String, wall: Int64 = 0) -> SimulatedAnswer {
             rest.answer(
-                SimulatedRequest(target: "/api/option-trades/flow-alerts" + query, headers: ["authorization": "Bearer t"]),
+                SimulatedRequest(
+                    target: "/api/option-trades/flow-alerts" + query,
+                    headers: ["authorization": "Bearer t"]
+                ),
                 model,
                 key: "t",
                 wallNanos: wall

@@ -33,12 +33,15 @@ import Testing
         (#"[1]"#, "line"),
         (#"{"at":1"#, "line"),
     ]) func namesLineAndField(line: String, field: String) {
-        #expect(performing: {
-            _ = try Scenario(text: "\n" + line, providers: [.polygon])
-        }, throws: { error in
-            let first = (error as? ScenarioErrors)?.problems.first
-            return first?.line == 2 && first?.field == field
-        })
+        #expect(
+            performing: {
+                _ = try Scenario(text: "\n" + line, providers: [.polygon])
+            },
+            throws: { error in
+                let first = (error as? ScenarioErrors)?.problems.first
+                return first?.line == 2 && first?.field == field
+            }
+        )
     }
 
     @Test func moodSetsHoldEveryMood() {

@@ -59,7 +59,13 @@ import Wire
             Self.bytes(#"{"action":"subscribe","params":"NOI.SPY,T.SPY"}"#),
             moods: MoodSet(.notAuthorized)
         )
-        #expect(answer == [.send(#"[{"ev":"status","status":"error","message":"not authorized"},{"ev":"status","status":"success","message":"subscribed to: T.SPY"}]"#)])
+        #expect(
+            answer == [
+                .send(
+                    #"[{"ev":"status","status":"error","message":"not authorized"},{"ev":"status","status":"success","message":"subscribed to: T.SPY"}]"#
+                )
+            ]
+        )
     }
 
     @Test func optionQuotesEndAtAThousandAndHaveNoWildcard() {
@@ -87,9 +93,11 @@ import Wire
         let answer3 = session.waited(nanos: 9_000_000_000)
         #expect(answer3 == [])
         let answer4 = session.waited(nanos: 11_000_000_000)
-        #expect(answer4 == [
-            .send(Self.status("auth_timeout", "No authentication request received.")), .close(1_008),
-        ])
+        #expect(
+            answer4 == [
+                .send(Self.status("auth_timeout", "No authentication request received.")), .close(1_008),
+            ]
+        )
         let answer5 = session.waited(nanos: 12_000_000_000)
         #expect(answer5 == [])
         var open = Self.opened()
@@ -97,7 +105,9 @@ import Wire
         #expect(answer6 == [])
     }
 
-    @Test(arguments: ["", "[]", "{", #"{"action":3,"params":"x"}"#, #"{"action":"auth"}"#, #"{"action":"fly","params":"x"}"#])
+    @Test(arguments: [
+        "", "[]", "{", #"{"action":3,"params":"x"}"#, #"{"action":"auth"}"#, #"{"action":"fly","params":"x"}"#,
+    ])
     func nonsenseIsAnError(text: String) {
         var session = ProviderSession(market: .stocks, key: nil)
         let answer = session.received(Self.bytes(text))
@@ -110,7 +120,8 @@ import Wire
     @Test(arguments: [
         ("option_trades", true), ("option_trades:SPY", true), ("flow-alerts", true), ("flow-alerts:SPY", false),
         ("price:SPY", true), ("price", false), ("news", true), ("gex:SPX", true), ("gex_strike_expiry:SPY", true),
-        ("market_tide", true), ("trading_halts", true), ("off_lit_trades", true), ("nonsense", false), ("price:", false),
+        ("market_tide", true), ("trading_halts", true), ("off_lit_trades", true), ("nonsense", false),
+        ("price:", false),
     ]) func joins(channel: String, isKnown: Bool) {
         var session = FlowSession()
         let answer = session.received(Array(#"{"channel":"\#(channel)","msg_type":"join"}"#.utf8))
@@ -127,13 +138,16 @@ import Wire
 
     @Test func aRefusedJoinIsToldAndHearsNothing() {
         var session = FlowSession()
-        let answer = session.received(Array(#"{"channel":"news","msg_type":"join"}"#.utf8), moods: MoodSet(.joinRefused))
+        let answer = session.received(
+            Array(#"{"channel":"news","msg_type":"join"}"#.utf8),
+            moods: MoodSet(.joinRefused)
+        )
         #expect(answer == [.send(#"["news",{"response":{"reason":"unauthorized"},"status":"error"}]"#)])
         #expect(session.channels.isEmpty)
     }
 
     @Test func everyDocumentedChannelTellsItsPayload() throws {
-        let (model, events) = Sample.run(Sample.options(rate: 3_000), seconds: 60)
+        let (model, events) = Sample.run(Sample.options(rate: 2_000), seconds: 60)
         var feed = FlowFeed()
         let joined: Set<String> = [
             "option_trades", "option_trades:SPY", "flow-alerts", "price:SPY", "gex:SPY", "gex_strike:SPX",
@@ -169,7 +183,11 @@ import Wire
         // An alert names trades that were told.
         let alert = try #require(messages.first { $0.channel == "flow-alerts" })
         let ids = try #require(try JSONParser.parse(alert.payload)["trade_ids"]?.array?.compactMap(\.string))
-        let told = try Set(messages.filter { $0.channel == "option_trades" }.map { try JSONParser.parse($0.payload)["id"]?.string ?? "" })
+        let told = try Set(
+            messages.filter { $0.channel == "option_trades" }.map {
+                try JSONParser.parse($0.payload)["id"]?.string ?? ""
+            }
+        )
         #expect(!ids.isEmpty && ids.allSatisfy(told.contains))
     }
 
@@ -184,7 +202,7 @@ import Wire
 /// The documented examples (feeds.md 3.1), for their members' names.
 private enum Examples {
     static let optionTrade = #"""
-        ["option_trades:SPY",{"response":{},"status":"ok"}]
+        ["option_trades:SPY",{"id":"a4dc6020-0611-4c23-b0bc-99944c7348ab","underlying_symbol":"SPY","executed_at":1764086400412,"nbbo_bid":"1.53","nbbo_ask":"1.55","size":25,"price":"1.55","option_symbol":"SPY251219C00650000","created_at":1764086400461,"report_flags":[],"tags":["ask_side","bullish","etf"],"expiry":"2025-12-19","option_type":"call","open_interest":4100,"strike":"650.0000000000","premium":"3875.00","volume":1050,"underlying_price":"648.92","ewma_nbbo_ask":"1.55","ewma_nbbo_bid":"1.53","implied_volatility":"0.1264","delta":"0.4413","theta":"-0.41","gamma":"0.031","vega":"0.19","rho":"0.02","theo":"1.54","trade_code":"auto","exchange":"XCBO","ask_vol":600,"bid_vol":400,"no_side_vol":0,"mid_vol":50,"multi_vol":120,"stock_multi_vol":0}]
         """#
     static let alert = #"""
         ["flow-alerts",{"id":"29ed5829-e4ce-4934-876b-51985d2f9b70","rule_id":"5ce5ec11-087c-4c00-b164-08106b015856","rule_name":"RepeatedHits","ticker":"SPY","option_chain":"SPY251219C00650000","underlying_price":648.9,"volume":1060,"total_size":500,"total_premium":77500,"total_ask_side_prem":70000.0,"total_bid_side_prem":0,"start_time":1764086400100,"end_time":1764086400412,"url":"","price":1.55,"has_multileg":false,"has_sweep":true,"has_floor":false,"open_interest":4100,"all_opening_trades":false,"has_singleleg":true,"volume_oi_ratio":0.0,"trade_ids":["417f0cd6-09ae-4d43-8542-38557bb713aa"],"trade_count":1,"expiry_count":1,"executed_at":1764086400412,"ask_vol":52,"bid_vol":49,"no_side_vol":0,"mid_vol":5,"multi_vol":0,"stock_multi_vol":0,"upstream_condition_details":["auto"],"exchanges":["XCBO"],"bid":"1.53","ask":"1.55"}]

@@ -95,7 +95,9 @@ package final class MarketServer: @unchecked Sendable {
         var simulation = SimulationOptions(key: options.key, speed: options.speed)
         simulation.providers = try options.providers.map { name in
             guard let kind = SimulatedKind(rawValue: name) else {
-                throw RunError("--providers: expected some of \(MarketOptions.providerNames.joined(separator: ",")), found \(name)")
+                throw RunError(
+                    "--providers: expected some of \(MarketOptions.providerNames.joined(separator: ",")), found \(name)"
+                )
             }
             return kind
         }
@@ -118,7 +120,9 @@ package final class MarketServer: @unchecked Sendable {
             let parts = name.split(separator: ":", maxSplits: 1).map(String.init)
             let kinds = parts.count == 2 ? providers.filter { $0.rawValue == parts[0] } : providers
             guard let mood = parts.last.flatMap(Mood.init(rawValue:)), kinds.contains(where: mood.suits) else {
-                throw RunError("--mood: expected NAME or PROVIDER:NAME, one of \(MarketOptions.moodNames.joined(separator: ", ")); found \(name)")
+                throw RunError(
+                    "--mood: expected NAME or PROVIDER:NAME, one of \(MarketOptions.moodNames.joined(separator: ", ")); found \(name)"
+                )
             }
             return kinds.filter(mood.suits).map { ScenarioStep(at: 0, provider: $0, mood: mood) }
         }

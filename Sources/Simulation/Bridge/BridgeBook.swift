@@ -29,15 +29,23 @@ struct BridgeBook: Equatable, Sendable {
     init(_ quote: ModelQuote, rows: Int) {
         let tick: Int64 = 10_000
         for level in 0..<Int64(rows) {
-            if quote.bid.micros > level * tick { bids.append(Self.row(quote.bid.micros - level * tick, level == 0 ? quote.bidSize : nil)) }
-            if quote.ask.micros > 0 { asks.append(Self.row(quote.ask.micros + level * tick, level == 0 ? quote.askSize : nil)) }
+            if quote.bid.micros > level * tick {
+                bids.append(Self.row(quote.bid.micros - level * tick, level == 0 ? quote.bidSize : nil))
+            }
+            if quote.ask.micros > 0 {
+                asks.append(Self.row(quote.ask.micros + level * tick, level == 0 ? quote.askSize : nil))
+            }
         }
     }
 
     private static func row(_ micros: Int64, _ size: Int32?) -> Row {
         var random = ModelRandom(seed: UInt64(bitPattern: micros))
         let drawn = 100 * (1 + Int64(random.below(20)))
-        return Row(price: Price(micros: micros), size: size.map(Int64.init) ?? drawn, maker: makers[random.below(makers.count)])
+        return Row(
+            price: Price(micros: micros),
+            size: size.map(Int64.init) ?? drawn,
+            maker: makers[random.below(makers.count)]
+        )
     }
 
     /// Operations that make `next` of this one, each applied to the rows as the ones before left them.

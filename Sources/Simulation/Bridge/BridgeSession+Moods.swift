@@ -15,7 +15,12 @@ extension BridgeSession {
             restore(1_101, "Connectivity between IB and TWS has been restored - data lost.", model, moment)
         case .restoredDataKept:
             (state, flows) = ("up", true)
-            tell(code: 1_102, "Connectivity between IB and TWS has been restored - data maintained.", stale: false, moment)
+            tell(
+                code: 1_102,
+                "Connectivity between IB and TWS has been restored - data maintained.",
+                stale: false,
+                moment
+            )
         case .farmBroken:
             (state, flows) = ("degraded", false)
             tell(code: 2_103, "Market data farm connection is broken:usfarm", farm: "usfarm", stale: true, moment)

@@ -31,7 +31,11 @@ extension BridgeSession {
                 object.field(name, price as Price?, to: &out)
             }
             object.field("mdt", 1 as Int64?, to: &out)
-            object.field("age_ms", (quote.map { max(0, moment.market.nanos(since: $0.time)) } ?? 0) / 1_000_000 as Int64?, to: &out)
+            object.field(
+                "age_ms",
+                (quote.map { max(0, moment.market.nanos(since: $0.time)) } ?? 0) / 1_000_000 as Int64?,
+                to: &out
+            )
         }
         line.sent = quote
         line.sentTrade = last?.id ?? -1

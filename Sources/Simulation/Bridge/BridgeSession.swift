@@ -111,7 +111,9 @@ package struct BridgeSession: Sendable {
 
     private mutating func hello(_ message: JSONValue, at moment: Moment, moods: MoodSet) -> [Action] {
         if moods.contains(.authFailure) { return close(4_003, "not authorized") }
-        guard message["v"]?.integer == 1, !moods.contains(.versionMismatch) else { return close(4_000, "version 1 spoken") }
+        guard message["v"]?.integer == 1, !moods.contains(.versionMismatch) else {
+            return close(4_000, "version 1 spoken")
+        }
         guard !hasGreeted else { return [] }
         hasGreeted = true
         lastBeat = moment.wallNanos
@@ -253,7 +255,9 @@ package struct BridgeSession: Sendable {
         while !rest.isEmpty {
             let part = rest.prefix(Self.frameEventsMax)
             rest = rest.dropFirst(part.count)
-            out.append(.send([UInt8(ascii: "[")] + Array(part.joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "]")]))
+            out.append(
+                .send([UInt8(ascii: "[")] + Array(part.joined(separator: [UInt8(ascii: ",")])) + [UInt8(ascii: "]")])
+            )
         }
         objects.removeAll()
         return out

@@ -4,9 +4,12 @@ internal import Wire
 
 /// Writes payloads of the flow vendor, types as feeds.md 3.1 shows them: decimals as text where it has them as text.
 struct FlowEncoder {
-    static let exchanges = ["XCBO", "XPHO", "XNDQ", "MPRL", "EMLD", "ARCO", "GMNI", "XISX", "C2OX", "XBOX", "XASE", "EDGO"]
+    static let exchanges = [
+        "XCBO", "XPHO", "XNDQ", "MPRL", "EMLD", "ARCO", "GMNI", "XISX", "C2OX", "XBOX", "XASE", "EDGO",
+    ]
     private static let codes: [Int: String] = [
-        209: "auto", 219: "isoi", 227: "slan", 229: "slcn", 231: "slft", 232: "mlet", 233: "mlat", 235: "mlft", 238: "mesl",
+        209: "auto", 219: "isoi", 227: "slan", 229: "slcn", 231: "slft", 232: "mlet", 233: "mlat", 235: "mlft",
+        238: "mesl",
     ]
 
     /// A version-4-like identifier made of a seed and numbers: the same print has the same one in trades and alerts.
@@ -53,7 +56,9 @@ struct FlowEncoder {
         text(&object, "premium", trade.price.dollars * trade.size.shares * 100, 2, &out)
         object.field("volume", flow.all as Int64?, to: &out)
         text(&object, "underlying_price", model.spot(contract.underlying), 2, &out)
-        for (key, price) in [("ewma_nbbo_ask", trade.ask), ("ewma_nbbo_bid", trade.bid)] { text(&object, key, price, &out) }
+        for (key, price) in [("ewma_nbbo_ask", trade.ask), ("ewma_nbbo_bid", trade.bid)] {
+            text(&object, key, price, &out)
+        }
         text(&object, "implied_volatility", model.volatility(of: trade.symbol), 4, &out)
         for (key, number) in [
             ("delta", value.delta), ("theta", value.theta), ("gamma", value.gamma), ("vega", value.vega),

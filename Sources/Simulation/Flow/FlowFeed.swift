@@ -52,14 +52,21 @@ struct FlowFeed {
         return out
     }
 
-    private mutating func append(_ event: ModelEvent, _ model: MarketModel, _ joined: Set<String>, _ out: inout [Message]) {
+    private mutating func append(
+        _ event: ModelEvent,
+        _ model: MarketModel,
+        _ joined: Set<String>,
+        _ out: inout [Message]
+    ) {
         switch event {
         case .trade(let trade):
             let instrument = model.instruments.all[Int(trade.symbol)]
             if instrument.kind == .option {
                 let root = FlowEncoder.root(instrument, model)
                 gather(trade, instrument, root)
-                tell(["option_trades", "option_trades:\(root)"], joined, &out) { FlowEncoder.optionTrade(trade, model, &$0) }
+                tell(["option_trades", "option_trades:\(root)"], joined, &out) {
+                    FlowEncoder.optionTrade(trade, model, &$0)
+                }
             } else {
                 let base = trade.isOffExchange ? "off_lit_trades" : "lit_trades"
                 tell([base, "\(base):\(instrument.ticker)"], joined, &out) { FlowEncoder.stockTrade(trade, model, &$0) }
@@ -70,7 +77,10 @@ struct FlowFeed {
         case .halt(let halt):
             let ticker = model.instruments.all[Int(halt.symbol)].ticker
             tell(["trading_halts"], joined, &out) {
-                $0 += Array(#"{"symbol":"\#(ticker)","state":"\#(halt.isHalted ? "halted" : "resumed")","reason":"LUDP","timestamp":\#(halt.time.nanos / 1_000_000)}"#.utf8)
+                $0 += Array(
+                    #"{"symbol":"\#(ticker)","state":"\#(halt.isHalted ? "halted" : "resumed")","reason":"LUDP","timestamp":\#(halt.time.nanos / 1_000_000)}"#
+                        .utf8
+                )
             }
         case .quote, .index, .bar, .band: return
         }
@@ -99,7 +109,12 @@ struct FlowFeed {
 
     // MARK: What comes by the clock
 
-    private mutating func clockwork(_ second: Int64, _ model: MarketModel, _ joined: Set<String>, _ out: inout [Message]) {
+    private mutating func clockwork(
+        _ second: Int64,
+        _ model: MarketModel,
+        _ joined: Set<String>,
+        _ out: inout [Message]
+    ) {
         let millis = second * 1_000
         for channel in joined.sorted() {
             let parts = channel.split(separator: ":", maxSplits: 1).map(String.init)
@@ -168,7 +183,8 @@ struct FlowFeed {
         object.key("timestamp", to: &out)
         FlowEncoder.iso(Instant(nanos: second * 1_000_000_000), &out)
         object.field("source", "social-media" as String?, to: &out)
-        let symbol = model.options.symbols.isEmpty ? [] : [model.options.symbols[random.below(model.options.symbols.count)]]
+        let symbol =
+            model.options.symbols.isEmpty ? [] : [model.options.symbols[random.below(model.options.symbols.count)]]
         object.field("tickers", .array(random.chance(0.5) ? symbol.map { .string($0) } : []), to: &out)
         object.field("is_trump_ts", false, to: &out)
         object.end(&out)
@@ -281,7 +297,13 @@ struct GammaExposure {
             }
             for (name, scale) in [("gamma", 1.0), ("charm", 6.4), ("vanna", -1.7)] {
                 for (index, suffix) in ["oi", "vol", "ask_vol", "bid_vol"].enumerated() {
-                    FlowEncoder.text(&object, "\(isCall ? "call" : "put")_\(name)_\(suffix)", parts[index] * scale, 2, &out)
+                    FlowEncoder.text(
+                        &object,
+                        "\(isCall ? "call" : "put")_\(name)_\(suffix)",
+                        parts[index] * scale,
+                        2,
+                        &out
+                    )
                 }
             }
         }

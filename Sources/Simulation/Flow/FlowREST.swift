@@ -25,7 +25,8 @@ package struct FlowREST: Sendable {
         moods: MoodSet = MoodSet(),
         wallNanos: Int64
     ) -> SimulatedAnswer {
-        guard let shown = request.bearer, !shown.isEmpty, key == nil || key == shown, !moods.contains(.authFailure) else {
+        guard let shown = request.bearer, !shown.isEmpty, key == nil || key == shown, !moods.contains(.authFailure)
+        else {
             return SimulatedAnswer(status: 401, json: #"{"error":"Unauthorized"}"#)
         }
         calls.removeAll { wallNanos - $0 >= 60_000_000_000 }
@@ -37,7 +38,8 @@ package struct FlowREST: Sendable {
         } else {
             calls.append(wallNanos)
             today += 1
-            answer = moods.contains(.serverError)
+            answer =
+                moods.contains(.serverError)
                 ? SimulatedAnswer(status: 500, json: #"{"error":"Internal server error"}"#) : self.route(request, model)
         }
         answer.headers["x-uw-daily-req-count"] = String(today)
@@ -123,7 +125,13 @@ package struct FlowREST: Sendable {
         object.field("expiry_count", 1 as Int64?, to: &out)
         object.field("volume", alert.flow.all as Int64?, to: &out)
         object.field("open_interest", Int64(contract.openInterest) as Int64?, to: &out)
-        FlowEncoder.text(&object, "volume_oi_ratio", Double(alert.flow.all) / Double(max(1, contract.openInterest)), 6, &out)
+        FlowEncoder.text(
+            &object,
+            "volume_oi_ratio",
+            Double(alert.flow.all) / Double(max(1, contract.openInterest)),
+            6,
+            &out
+        )
         FlowEncoder.flags(&object, alert, &out)
         object.end(&out)
     }

@@ -39,7 +39,9 @@ package struct FlowCluster: Sendable {
 
     static func condition(_ trade: ModelTrade) -> Int { Int(trade.conditions.packed & 0xFF) }
 
-    static func isMulti(_ trade: ModelTrade) -> Bool { (232...236).contains(condition(trade)) || condition(trade) == 238 }
+    static func isMulti(_ trade: ModelTrade) -> Bool {
+        (232...236).contains(condition(trade)) || condition(trade) == 238
+    }
 }
 
 /// An alert: a contract whose premium clustered, with the figures of that moment.

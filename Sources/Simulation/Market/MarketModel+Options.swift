@@ -45,7 +45,8 @@ extension MarketModel {
         let contract = instruments.all[Int(symbol)]
         let stock = stocks[Int(stockBelow(contract.underlying))]
         let years = max(2e-4, Double(contract.expires.nanos(since: now)) / 31_536_000e9)
-        let distance = log(contract.strike.dollars / spot(contract.underlying)) / (stock.yearVolatility * years.squareRoot())
+        let distance =
+            log(contract.strike.dollars / spot(contract.underlying)) / (stock.yearVolatility * years.squareRoot())
         let held = min(3, max(-3, distance))
         return stock.yearVolatility * (1.05 + 0.1 * stock.heat) * (1 - 0.05 * held + 0.03 * held * held)
     }

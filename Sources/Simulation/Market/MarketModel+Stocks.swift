@@ -70,7 +70,9 @@ extension MarketModel {
         guard stocks[index].haltedUntil == 0 else { return }
         evolve(index)
         let stock = stocks[index]
-        let isStale = stock.quote.map { abs($0.mid - stock.mid) * 1e6 > Double((stock.spread + 1) * StockState.tickMicros) }
+        let isStale = stock.quote.map {
+            abs($0.mid - stock.mid) * 1e6 > Double((stock.spread + 1) * StockState.tickMicros)
+        }
         if isStale ?? true {
             out.append(.quote(requote(index)))
             quotes += 1
@@ -95,7 +97,9 @@ extension MarketModel {
         if isInside {
             // Off the exchanges prices improve by fractions of a cent, or meet in the middle.
             let steps = (high.micros - low.micros) / 100
-            price = Price(micros: low.micros + (draw >> 24 & 1 == 0 ? steps / 2 : Int64(random.below(Int(steps)))) * 100)
+            price = Price(
+                micros: low.micros + (draw >> 24 & 1 == 0 ? steps / 2 : Int64(random.below(Int(steps)))) * 100
+            )
         }
         let size = printSize(stock, draw, isOff: isOff)
         stock.mid *= 1 + Double(stock.sign) * 0.04 * Double(stock.spread * StockState.tickMicros) / 1e6 / stock.mid
@@ -193,7 +197,9 @@ extension MarketModel {
     mutating func band(_ index: Int, _ out: inout [ModelEvent]) {
         guard stocks[index].haltedUntil == 0 else { return }
         let mid = stocks[index].mid
-        out.append(.band(makeBand(index, upper: ModelHistory.cents(mid * 1.05), lower: ModelHistory.cents(mid * 0.95), 0)))
+        out.append(
+            .band(makeBand(index, upper: ModelHistory.cents(mid * 1.05), lower: ModelHistory.cents(mid * 0.95), 0))
+        )
     }
 
     private mutating func makeBand(_ index: Int, upper: Price, lower: Price, _ indicator: UInt8) -> ModelBand {

@@ -70,7 +70,8 @@ package struct MarketModel: Sendable {
         bars = ModelBars(instruments: instruments.all.count)
         history = ModelHistory(seed: options.seed, start: options.start)
         lottery = Self.lottery(weights)
-        chainLottery = instruments.chains.isEmpty
+        chainLottery =
+            instruments.chains.isEmpty
             ? [] : Self.lottery(StockState.weights(instruments.chains.count))
         grid = options.start.nanos / Self.gridNanos * Self.gridNanos
         arrival = grid
@@ -110,7 +111,8 @@ package struct MarketModel: Sendable {
                 index: symbol,
                 price: stock.initial * (isStock ? 1 : indexRatio(symbol)),
                 volatility: stock.yearVolatility,
-                dayVolume: isStock ? options.rate * MarketCurves.sessionSeconds * stockShare * 0.2 * stock.weight * 130 : 0
+                dayVolume: isStock
+                    ? options.rate * MarketCurves.sessionSeconds * stockShare * 0.2 * stock.weight * 130 : 0
             )
         }
     }

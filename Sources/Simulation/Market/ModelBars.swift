@@ -86,7 +86,9 @@ package struct ModelBars: Sendable {
         let index = Int(symbol)
         let second = time.nanos / 1_000_000_000 * 1_000_000_000
         let minute = time.nanos / 60_000_000_000 * 60_000_000_000
-        if Self.add(symbol, 1, second, price, size, allowed, &seconds[index]) { open[1]?[second, default: []].insert(symbol) }
+        if Self.add(symbol, 1, second, price, size, allowed, &seconds[index]) {
+            open[1]?[second, default: []].insert(symbol)
+        }
         if seconds[index].count > 2 * Self.secondsMax { seconds[index].removeFirst(Self.secondsMax) }
         if Self.add(symbol, 60, minute, price, size, allowed, &minutes[index]) {
             open[60]?[minute, default: []].insert(symbol)

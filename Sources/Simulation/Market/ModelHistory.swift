@@ -110,7 +110,10 @@ package struct ModelHistory: Sendable {
         bar.open = Self.cents(open)
         bar.close = Self.cents(close)
         bar.high = max(bar.open, bar.close, Self.cents(max(open, close) + reach * random.uniform()))
-        bar.low = max(Price(micros: 10_000), min(bar.open, bar.close, Self.cents(min(open, close) - reach * random.uniform())))
+        bar.low = max(
+            Price(micros: 10_000),
+            min(bar.open, bar.close, Self.cents(min(open, close) - reach * random.uniform()))
+        )
         let shares = max(1, subject.dayVolume * share * (0.6 + 0.8 * random.uniform()))
         bar.volume = Size(shares: Int64(shares))
         bar.priced = shares.rounded(.down)

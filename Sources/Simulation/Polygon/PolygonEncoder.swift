@@ -29,6 +29,7 @@ struct PolygonEncoder {
 
     /// Appends the event's object; nothing for what the vendor doesn't tell.
     mutating func append(_ event: ModelEvent, to out: inout [UInt8]) {
+        guard place(of: event) != nil else { return }
         count += 1
         if !moods.isEmpty, strike(event, &out) { return }
         switch event {
@@ -202,7 +203,9 @@ struct PolygonEncoder {
         let wantsForms = moods.contains(.numberForms)
         let wantsEmpty = moods.contains(.emptyStrings) && count % 19 == 0
         guard wantsForms || wantsEmpty else {
-            if count % 13 == 0, moods.contains(.duplicates) || moods.contains(.backward) { return repeated(event, &out) }
+            if count % 13 == 0, moods.contains(.duplicates) || moods.contains(.backward) {
+                return repeated(event, &out)
+            }
             return false
         }
         var plain: [UInt8] = []

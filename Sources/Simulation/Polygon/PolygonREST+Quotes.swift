@@ -56,7 +56,8 @@ extension PolygonREST {
         _ read: (String) -> Int64?
     ) -> Bool {
         for (suffix, test) in [
-            ("", { $0 == $1 } as (Int64, Int64) -> Bool), (".gte", { $0 >= $1 }), (".gt", { $0 > $1 }), (".lte", { $0 <= $1 }),
+            ("", { $0 == $1 } as (Int64, Int64) -> Bool), (".gte", { $0 >= $1 }), (".gt", { $0 > $1 }),
+            (".lte", { $0 <= $1 }),
             (".lt", { $0 < $1 }),
         ] {
             guard let text = request.argument(name + suffix) else { continue }
@@ -71,7 +72,9 @@ extension PolygonREST {
         let offset = max(0, request.argument("cursor").flatMap(Int.init) ?? 0)
         let rows = Array(all.dropFirst(offset).prefix(limit))
         guard offset + rows.count < all.count else { return (rows, nil) }
-        let carried = request.query.filter { $0.name != "cursor" && $0.name != "apiKey" }.map { "\($0.name)=\($0.value)" }
+        let carried = request.query.filter { $0.name != "cursor" && $0.name != "apiKey" }.map {
+            "\($0.name)=\($0.value)"
+        }
         let query = (carried + ["cursor=\(offset + limit)"]).joined(separator: "&")
         return (rows, "\(base)\(request.path)?\(query)")
     }

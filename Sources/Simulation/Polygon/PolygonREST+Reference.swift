@@ -21,11 +21,13 @@ extension PolygonREST {
 
     private static let optionConditions: [(Int64, String)] = [
         (201, "Canceled"), (202, "Late and Out Of Sequence"), (204, "Late"), (206, "Opening, Late and Out Of Sequence"),
-        (208, "Opening and Late"), (209, "Automatic Execution"), (210, "Reopening Trade"), (219, "Intermarket Sweep Order"),
+        (208, "Opening and Late"), (209, "Automatic Execution"), (210, "Reopening Trade"),
+        (219, "Intermarket Sweep Order"),
         (227, "Single Leg Auction Non ISO"), (228, "Single Leg Auction ISO"), (229, "Single Leg Cross Non ISO"),
         (230, "Single Leg Cross ISO"), (231, "Single Leg Floor Trade"), (232, "Multi Leg auto-electronic trade"),
         (233, "Multi Leg Auction"), (234, "Multi Leg Cross"), (235, "Multi Leg floor trade"),
-        (236, "Multi Leg auto-electronic trade against single leg(s)"), (238, "Multi Leg Auction against single leg(s)"),
+        (236, "Multi Leg auto-electronic trade against single leg(s)"),
+        (238, "Multi Leg Auction against single leg(s)"),
         (246, "Multi Leg Floor Trade of Proprietary Products"), (247, "Multilateral Compression Trade"),
         (248, "Extended Hours Trade"),
     ]
@@ -47,7 +49,8 @@ extension PolygonREST {
         var allowed = TradeRules().classify(ModelTrade.conditions(id), kind, in: .rth)
         // The vendor's own reading of the corrected close (feeds.md 1.6).
         if id == 38 { allowed = [.eligible, .last] }
-        let rules = #"{"updates_high_low":\#(allowed.contains(.eligible)),"updates_open_close":\#(allowed.contains(.last)),"updates_volume":\#(allowed.contains(.counted))}"#
+        let rules =
+            #"{"updates_high_low":\#(allowed.contains(.eligible)),"updates_open_close":\#(allowed.contains(.last)),"updates_volume":\#(allowed.contains(.counted))}"#
         var out: [UInt8] = []
         var object = JSONObject(&out)
         object.field("id", id as Int64?, to: &out)
@@ -67,11 +70,13 @@ extension PolygonREST {
             (1, "NYSE American, LLC", "XASE"), (2, "Nasdaq OMX BX, Inc.", "XBOS"), (3, "NYSE National, Inc.", "XCIS"),
             (4, "FINRA Alternative Display Facility", "FINY"), (7, "Cboe EDGA", "EDGA"), (8, "Cboe EDGX", "EDGX"),
             (9, "NYSE Chicago, Inc.", "XCHI"), (10, "New York Stock Exchange", "XNYS"), (11, "NYSE Arca, Inc.", "ARCX"),
-            (12, "Nasdaq", "XNAS"), (15, "Investors Exchange", "IEXG"), (18, "Cboe BYX", "BATY"), (19, "Cboe BZX", "BATS"),
+            (12, "Nasdaq", "XNAS"), (15, "Investors Exchange", "IEXG"), (18, "Cboe BYX", "BATY"),
+            (19, "Cboe BZX", "BATS"),
             (20, "MIAX Pearl Equities", "EPRL"), (21, "Members Exchange", "MEMX"),
         ]
         let options: [(Int64, String, String)] = [
-            (300, "NYSE American Options", "AMXO"), (301, "Boston Options Exchange", "XBOX"), (302, "Cboe Options", "XCBO"),
+            (300, "NYSE American Options", "AMXO"), (301, "Boston Options Exchange", "XBOX"),
+            (302, "Cboe Options", "XCBO"),
             (303, "MIAX Emerald", "EMLD"), (304, "Cboe EDGX Options", "EDGO"), (307, "Nasdaq GEMX", "GMNI"),
             (308, "Nasdaq ISE", "XISX"), (309, "Nasdaq MRX", "MCRY"), (312, "MIAX Options", "XMIO"),
             (313, "NYSE Arca Options", "ARCO"), (315, "MIAX Pearl", "MPRL"), (316, "Nasdaq Options Market", "XNDQ"),
@@ -93,7 +98,8 @@ extension PolygonREST {
         let market = kind == .rth ? "open" : kind == .pre || kind == .post ? "extended-hours" : "closed"
         return SimulatedAnswer(
             status: 200,
-            json: #"{"afterHours":\#(kind == .post),"currencies":{"crypto":"open","fx":"open"},"earlyHours":\#(kind == .pre),"exchanges":{"nasdaq":"\#(market)","nyse":"\#(market)","otc":"\#(kind == .rth ? "open" : "closed")"},"indicesGroups":{"s_and_p":"\#(kind == .rth ? "open" : "closed")","nasdaq":"\#(kind == .rth ? "open" : "closed")"},"market":"\#(market)","serverTime":"\#(serverTime)"}"#
+            json:
+                #"{"afterHours":\#(kind == .post),"currencies":{"crypto":"open","fx":"open"},"earlyHours":\#(kind == .pre),"exchanges":{"nasdaq":"\#(market)","nyse":"\#(market)","otc":"\#(kind == .rth ? "open" : "closed")"},"indicesGroups":{"s_and_p":"\#(kind == .rth ? "open" : "closed")","nasdaq":"\#(kind == .rth ? "open" : "closed")"},"market":"\#(market)","serverTime":"\#(serverTime)"}"#
         )
     }
 
@@ -122,7 +128,9 @@ extension PolygonREST {
                     times = #","open":"\#(Self.utc(day.open))","close":"\#(Self.utc(day.close))""#
                 }
                 let status = kind == .early ? "early-close" : "closed"
-                rows.append(#"{"date":"\#(date.text)","exchange":"\#(exchange)","name":"\#(Self.name(date))","status":"\#(status)"\#(times)}"#)
+                rows.append(
+                    #"{"date":"\#(date.text)","exchange":"\#(exchange)","name":"\#(Self.name(date))","status":"\#(status)"\#(times)}"#
+                )
             }
         }
         return SimulatedAnswer(status: 200, json: "[" + rows.joined(separator: ",") + "]")

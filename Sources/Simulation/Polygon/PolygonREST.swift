@@ -54,7 +54,11 @@ package struct PolygonREST: Sendable {
             return error(401, "ERROR", "Unknown API Key")
         }
         if moods.contains(.rateLimited) {
-            return error(429, "ERROR", "You've exceeded the maximum requests per minute, please wait or upgrade your subscription.")
+            return error(
+                429,
+                "ERROR",
+                "You've exceeded the maximum requests per minute, please wait or upgrade your subscription."
+            )
         }
         if moods.contains(.serverError) { return error(500, "ERROR", "internal error") }
         if moods.contains(.notEntitled) {
@@ -66,7 +70,10 @@ package struct PolygonREST: Sendable {
 
     func error(_ code: Int, _ status: String, _ message: String) -> SimulatedAnswer {
         let field = status == "ERROR" ? "error" : "message"
-        return SimulatedAnswer(status: code, json: #"{"status":"\#(status)","request_id":"\#(requestID)","\#(field)":"\#(message)"}"#)
+        return SimulatedAnswer(
+            status: code,
+            json: #"{"status":"\#(status)","request_id":"\#(requestID)","\#(field)":"\#(message)"}"#
+        )
     }
 
     var requestID: String { String(UInt64(bitPattern: model.now.nanos) &* 0x9E37_79B9_7F4A_7C15, radix: 16) }
@@ -95,14 +102,16 @@ package struct PolygonREST: Sendable {
         let limit = min(50_000, max(1, request.argument("limit").flatMap(Int.init) ?? 5_000))
         let isDescending = request.argument("sort") == "desc"
         let symbol = model.instruments.byTicker[parts[3]]
-        var base = symbol.map { AggregateReader(model: model, symbol: $0, now: now).bars(span, from: from, to: to) } ?? []
+        var base =
+            symbol.map { AggregateReader(model: model, symbol: $0, now: now).bars(span, from: from, to: to) } ?? []
         if isDescending { base.reverse() }
         var next: String?
         if base.count > limit {
             base.removeLast(base.count - limit)
             if !isDescending, let last = base.last {
                 let after = last.end.nanos / 1_000_000
-                next = "\(self.base)/v2/aggs/ticker/\(parts[3])/range/\(multiplier)/\(span.rawValue)/\(after)/\(to.nanos / 1_000_000 - 1)"
+                next =
+                    "\(self.base)/v2/aggs/ticker/\(parts[3])/range/\(multiplier)/\(span.rawValue)/\(after)/\(to.nanos / 1_000_000 - 1)"
                     + "?limit=\(limit)&sort=asc&cursor=bGltaXQ"
             }
         }

@@ -47,7 +47,11 @@ package struct ProviderSession: Sendable {
     package static let tooMany = status("max_connections", "Maximum number of websocket connections exceeded. ")
 
     /// Takes a client's frame; `refusedChannel` is the one that the plan lacks in the mood `not-authorized`.
-    package mutating func received(_ frame: [UInt8], moods: MoodSet = MoodSet(), refusedChannel: String = "NOI") -> [Action] {
+    package mutating func received(
+        _ frame: [UInt8],
+        moods: MoodSet = MoodSet(),
+        refusedChannel: String = "NOI"
+    ) -> [Action] {
         guard let message = try? JSONParser.parse(frame), let action = message["action"]?.string,
             let params = message["params"]?.string
         else { return [.send(Self.status("error", "invalid message"))] }
@@ -107,7 +111,9 @@ package struct ProviderSession: Sendable {
             let isOptionQuote = market == .options && channel == .quote
             if isOptionQuote, parts.last == "*" { continue }
             guard pairs.insert(pair).inserted else { continue }
-            if isOptionQuote, parts.count == 2, optionQuotes.count < Self.optionQuotesMax { optionQuotes.insert(parts[1]) }
+            if isOptionQuote, parts.count == 2, optionQuotes.count < Self.optionQuotesMax {
+                optionQuotes.insert(parts[1])
+            }
             acks.append(Self.object("success", "subscribed to: \(pair)"))
         }
         version += 1

@@ -56,9 +56,13 @@ package struct Scenario: Equatable, Sendable {
         var problems: [ScenarioError] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let bytes = Array(line.utf8)
-            guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0D && $0 != 0x09 }), first != 0x23 else { continue }
+            guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0D && $0 != 0x09 }), first != 0x23 else {
+                continue
+            }
             guard index < Self.linesMax else {
-                problems.append(ScenarioError(line: index + 1, field: "file", problem: "more than \(Self.linesMax) lines"))
+                problems.append(
+                    ScenarioError(line: index + 1, field: "file", problem: "more than \(Self.linesMax) lines")
+                )
                 break
             }
             var reader = ScenarioLine(line: index + 1, providers: providers)
@@ -185,9 +189,16 @@ private struct ScenarioLine {
         return (0..<Int(count)).map { index in
             let at = over * (Double(index) + random.uniform()) / count
             let kind = kinds[random.below(kinds.count)]
-            let moods: [Mood] = [.reset, .abort, .close1008, .close1012, .halfOpen, kind == .bridge ? .restart : .reset]
+            let moods: [Mood] = [
+                .reset, .abort, .close1008, .close1012, .halfOpen, kind == .bridge ? .restart : .reset,
+            ]
             let mood = moods[random.below(moods.count)]
-            return ScenarioStep(at: at, provider: kind, mood: mood, seconds: mood.isMoment ? nil : 5 + 40 * random.uniform())
+            return ScenarioStep(
+                at: at,
+                provider: kind,
+                mood: mood,
+                seconds: mood.isMoment ? nil : 5 + 40 * random.uniform()
+            )
         }
     }
 }

@@ -115,7 +115,8 @@ extension SimulatedMarket {
         flowFeed.moods = moods
         for message in flowFeed.messages(events, model, joined: joined) {
             let frame = message.frame
-            for socket in clients where (socket.session as? FlowClient)?.session.channels.contains(message.channel) ?? false {
+            for socket in clients
+            where (socket.session as? FlowClient)?.session.channels.contains(message.channel) ?? false {
                 dropCount += 1
                 // A slow consumer loses messages and hears nothing of it.
                 if socket.pendingBytes > options.flowBacklogBytesMax
@@ -153,7 +154,9 @@ extension SimulatedMarket {
         guard let model, !moods.contains(.silence) else { return }
         let moment = moment
         for socket in ordered {
-            guard let client = socket.session as? BridgeClient, socket.isOpen, socket.closingSince == nil else { continue }
+            guard let client = socket.session as? BridgeClient, socket.isOpen, socket.closingSince == nil else {
+                continue
+            }
             let isBehind = socket.pendingBytes > 1 << 20
             act(client.session.pump(events, model, at: moment, isBehind: isBehind), on: socket)
             overload(client, socket, moment.wallNanos)

@@ -52,7 +52,9 @@ extension SimulatedMarket: SimulatedSocketHandler {
             return
         }
         guard let kind = Self.kind(of: request.path), options.providers.contains(kind) else {
-            socket.respond(SimulatedAnswer(status: 404, plain: "a WebSocket at /stocks, /options, /indices, /socket, /ib/v1\n"))
+            socket.respond(
+                SimulatedAnswer(status: 404, plain: "a WebSocket at /stocks, /options, /indices, /socket, /ib/v1\n")
+            )
             return
         }
         if let refusal = refusal(kind, request) {
@@ -86,7 +88,9 @@ extension SimulatedMarket: SimulatedSocketHandler {
                 return SimulatedAnswer(status: 401, json: #"{"error":"Unauthorized"}"#)
             }
         case .bridge:
-            if SystemClock.monotonicNanos() < bridgeAwayUntil { return SimulatedAnswer(status: 503, plain: "restarting\n") }
+            if SystemClock.monotonicNanos() < bridgeAwayUntil {
+                return SimulatedAnswer(status: 503, plain: "restarting\n")
+            }
         }
         return model == nil ? SimulatedAnswer(status: 404, plain: "a tape plays: only the first vendor speaks\n") : nil
     }
@@ -190,18 +194,20 @@ extension SimulatedMarket: SimulatedSocketHandler {
     }
 
     func drained(_ socket: SimulatedSocket) {
-        if options.speed == nil { pump() }
+        if options.speed == nil { postPump() }
     }
 
     func closed(_ socket: SimulatedSocket) {
         sockets[ObjectIdentifier(socket)] = nil
-        if options.speed == nil, origin != nil { loop.schedule(after: 0) { [weak self] in self?.pump() } }
+        if options.speed == nil, origin != nil { postPump() }
     }
 
     // MARK: REST
 
     private func answer(_ request: SimulatedRequest) -> SimulatedAnswer {
-        guard let model else { return SimulatedAnswer(status: 404, plain: "a WebSocket at /stocks, /options, /indices\n") }
+        guard let model else {
+            return SimulatedAnswer(status: 404, plain: "a WebSocket at /stocks, /options, /indices\n")
+        }
         if options.providers.contains(.polygon), PolygonREST.serves(request.path) {
             let base = "http://" + (request.headers["host"] ?? "127.0.0.1")
             return PolygonREST(model: model, key: options.key, moods: moods(of: .polygon), base: base).answer(request)

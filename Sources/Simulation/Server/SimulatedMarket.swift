@@ -70,6 +70,8 @@ package struct SimulationCounters: Equatable, Sendable {
 /// its listeners). Loop thread only.
 package final class SimulatedMarket {
     package internal(set) var counters = SimulationCounters()
+    /// Sockets at once; what comes beyond is reset.
+    private static let socketsMax = 1_000
     /// Called once, when the day or the tape has ended and everything was sent.
     package var finished: (() -> Void)?
 
@@ -146,6 +148,7 @@ package final class SimulatedMarket {
         counters.connections += 1
         let socket = SimulatedSocket(descriptor, number: arrivals, on: loop, handler: self)
         sockets[ObjectIdentifier(socket)] = socket
+        if sockets.count > Self.socketsMax { socket.reset() }
     }
 
     /// Connections in the order in which they came, so that a run repeats.
@@ -195,8 +198,17 @@ package final class SimulatedMarket {
             play(until: next)
         }
         guard !hasEnded else { return }
-        // The loop's other work first, then on.
-        loop.schedule(after: 0) { [weak self] in self?.pump() }
+        postPump()
+    }
+
+    /// Pumps after the loop's other work; at most one waits.
+    func postPump() {
+        guard !isPumpPosted, listener != nil else { return }
+        isPumpPosted = true
+        loop.schedule(after: 0) { [weak self] in
+            self?.isPumpPosted = false
+            self?.pump()
+        }
     }
 
     private func play(until: Instant) {
@@ -227,9 +239,15 @@ package final class SimulatedMarket {
     }
 
     private func finish() {
-        guard !hasEnded else { return }
         hasEnded = true
-        finished?()
+        tellEnd()
+    }
+
+    /// Tells the end once the sockets' rests have gone.
+    private func tellEnd() {
+        guard hasEnded, let finished, sockets.values.allSatisfy({ $0.pendingBytes == 0 }) else { return }
+        self.finished = nil
+        finished()
     }
 
     /// Twenty times a second: deadlines of sessions, sockets that don't end, heartbeats while nothing plays.
@@ -240,11 +258,13 @@ package final class SimulatedMarket {
                 socket.end()
                 continue
             }
-            guard let client = socket.session as? PolygonClient, !moods(of: .polygon).contains(.authTimeout) || !client.session.isAuthenticated
+            guard let client = socket.session as? PolygonClient,
+                !moods(of: .polygon).contains(.authTimeout) || !client.session.isAuthenticated
             else { continue }
             act(client.session.waited(nanos: now - client.opened, moods: moods(of: .polygon)), on: socket)
         }
         if origin == nil || hasEnded { distributeBridge([]) }
+        tellEnd()
         if origin != nil, options.speed == nil { pump() }
         if origin != nil, !hasEnded { advanceScenario(to: marketNow) }
     }

@@ -76,7 +76,8 @@ final class SimulatedSocket {
     /// Makes a WebSocket of it.
     func upgrade(_ request: SimulatedRequest) {
         guard isOpen, let key = request.headers["sec-websocket-key"] else { return }
-        let head = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
             + "sec-websocket-accept: \(WebSocketCodec.accept(key))\r\n\r\n"
         out += Array(head.utf8)
         isWebSocket = true
@@ -86,7 +87,11 @@ final class SimulatedSocket {
     /// Sends a close frame; the connection ends when the peer answers or the server's patience does.
     func close(_ code: UInt16, _ reason: String = "") {
         guard isOpen, isWebSocket, closingSince == nil, !isFrozen else { return }
-        WebSocketCodec.append([UInt8(code >> 8), UInt8(code & 0xFF)] + Array(reason.utf8.prefix(120)), .close, to: &out)
+        WebSocketCodec.append(
+            [UInt8(code >> 8), UInt8(code & 0xFF)] + Array(reason.utf8.prefix(120)),
+            .close,
+            to: &out
+        )
         closingSince = SystemClock.monotonicNanos()
         flush()
     }
