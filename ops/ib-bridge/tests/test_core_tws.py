@@ -366,6 +366,37 @@ def test_10197_is_told_and_retried_until_a_newer_tick():
     assert bench.asked() == []
 
 
+def test_a_stale_key_has_no_picture_until_it_ticks():
+    bench = Bench()
+    bench.error(-1, 2103, "broken:usfarm")
+    bench.me.read()
+    late = bench.client()
+    late.set(sub(SPY, depth=5), id="l")
+    bench.me.say(op="snap", id="q")
+    bench.core.data_type(bench.request("l1"), 3, bench.now)
+    bench.packet()
+    bench.go(1)
+    assert bench.me.read() == [] and kinds(late.read()) == ["hello", "ack", "st"]
+    bench.tick()
+    assert kinds(bench.me.read()) == kinds(late.read()) == ["book", "snap"]
+
+
+def test_a_book_alone_is_whole_again_with_its_first_row():
+    rig = Rig().up()
+    client = rig.client()
+    client.set({"k": SPY, "depth": 5})
+    rig.go(0.1)
+    rig.row(0, 0, 1, 99.0, 100)
+    rig.error(-1, 1100)
+    rig.error(-1, 1102)
+    client.read()
+    rig.row(0, 1, 1, 99.0, 200)
+    (book,) = client.read()
+    assert (book["ev"], book["reset"], book["b"]) == ("book", True, [[99, 200, "ARCA"]])
+    rig.row(0, 1, 1, 99.0, 300)
+    assert kinds(client.read()) == ["d"]
+
+
 def test_a_bar_does_not_make_an_old_quote_young():
     bench = Bench()
     bench.error(-1, 2103, "broken:usfarm")

@@ -63,13 +63,13 @@ async def test_every_op_and_every_event():
             tws.live("bars", "SPY"), 1764086400, 672.41, 672.45, 672.4, 672.44, 51230, 672.4271, 412
         )
         assert await client.wait("b5", t0=1764086400, v=51230, vw=672.4271, ct=412, what="TRADES")
+        await client.say(op="snap", id="q7", ks=[SPY])
+        assert (await client.wait("book", b=[[672.42, 300, "ARCA"]]))["reset"] is True
         tws.error(-1, 2103, "Market data farm connection is broken:usfarm")
         status = await client.wait("st", ib="degraded", code=2103, farm="usfarm")
         assert set(status["stale_ks"]) == {SPY, SPX}
         tws.error(tws.live("l1", "SPX"), 10167, "Displaying delayed market data")
         assert await client.wait("err", code=10167, k=SPX)
-        await client.say(op="snap", id="q7", ks=[SPY])
-        assert (await client.wait("book", b=[[672.42, 300, "ARCA"]]))["reset"] is True
         await client.say(op="sub", id="a1", subs=[sub("STK:NOPE NOPE")])
         assert (await client.wait("nack", id="a1"))["reason"] == "bad_key"
         await client.say(op="unsub", id="u1", ks=[SPX])
