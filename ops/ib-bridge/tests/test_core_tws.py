@@ -484,6 +484,28 @@ def test_a_new_session_is_a_new_epoch_and_asks_for_all():
     assert [status["ib"] for status in bench.status()] == ["up"]
 
 
+def test_what_lingers_is_not_asked_for_again():
+    bench = Bench()
+    bench.me.leave()
+    bench.error(-1, 1100)
+    bench.error(-1, 1101)
+    bench.go(5)
+    assert bench.asked() == []
+
+
+def test_a_new_session_forgets_quotas_and_refusals():
+    bench = Bench()
+    bench.error(bench.request("l1", QQQ), 101)
+    bench.error(bench.request("depth"), 10092)
+    bench.go(20)
+    assert bench.core.quota.lines < 100 and not bench.request("depth")
+    bench.core.tws_closed("restart", bench.now)
+    bench.connect()
+    bench.go(1)
+    assert bench.core.quota.lines == 100
+    assert all(bench.request(kind, key) for kind, key in FEEDS)
+
+
 def test_a_late_client_learns_what_is_stale():
     bench = Bench()
     bench.error(-1, 2103, "broken:usfarm")

@@ -286,6 +286,18 @@ async def test_the_restart_at_2345():
 
 
 @scenario
+async def test_the_old_socket_is_deaf():
+    async with Stage() as stage:
+        await stage.up()
+        old = stage.tws.wrapper
+        stage.tws.close()
+        await stage.go(6)
+        await stage.up()
+        old.error(-1, 1100, "of the old session", "")
+        assert stage.bridge.core.session.ib == "up" and "code_1100" not in stage.bridge.core.counters
+
+
+@scenario
 async def test_a_client_id_in_use():
     async with Stage() as stage:
         stage.tws.taken_ids = {71}
