@@ -484,6 +484,17 @@ def test_a_new_session_is_a_new_epoch_and_asks_for_all():
     assert [status["ib"] for status in bench.status()] == ["up"]
 
 
+def test_nothing_of_the_old_subscription_survives_in_the_new():
+    bench = Bench()
+    bench.error(-1, 1100)
+    bench.error(-1, 1101)
+    bench.me.read()
+    bench.core.tick_price(bench.request("l1"), 2, 100.5, 200, bench.now)
+    bench.packet()
+    (snap,) = bench.me.read("snap")
+    assert (snap["b"], snap["a"]) == (None, 100.5)
+
+
 def test_what_lingers_is_not_asked_for_again():
     bench = Bench()
     bench.me.leave()
