@@ -125,7 +125,7 @@ class ClientSide(State):
             if key not in mine:
                 self._nack(client, command.id, key, 0, "bad_key", now, "not subscribed")
                 continue
-            self._send_pictures(client, mine[key], now, always=True)
+            self._send_pictures(client, mine[key], now)
 
     def _subscribe(self, client: Client, command: Command, now: Instant) -> None:
         before = {item for sub in self.desired.clients.get(client.number, {}).values() for item in items_of(sub)}
@@ -161,7 +161,7 @@ class ClientSide(State):
             self._tell_status(client, now, 0, None, "", stale)
         for sub in command.subs:
             if any(item not in before for item in items_of(sub)):
-                self._send_pictures(client, sub, now, always=False)
+                self._send_pictures(client, sub, now)
 
     def _forget(self, client: Client, names: Iterable[str]) -> None:
         """Commands that named these instruments have no more to say of them."""
@@ -257,22 +257,25 @@ class ClientSide(State):
         now = self._now
         for key in names:
             if key in mine:
-                events += self._pictures_of(self.instruments[key], mine[key], now, always=False)
+                events += self._pictures_of(self.instruments[key], mine[key], now)
         return events
 
-    def _pictures_of(self, instrument: Instrument, sub: Sub, now: Instant, always: bool) -> list[Event]:
+    def _pictures_of(self, instrument: Instrument, sub: Sub, now: Instant) -> list[Event]:
+        """Nothing while it's stale: a picture says that it is true now. It comes with the first tick."""
         key = instrument.key.text
-        events = []
-        if sub.l1 and (always or instrument.quote.last_tick):
+        events: list[Event] = []
+        if instrument.stale:
+            return events
+        if sub.l1 and instrument.quote.last_tick:
             events.append(Event("snap", now.wall, instrument.quote.snap(now.wall), key))
         feed = instrument.feeds.get(Item("depth", key))
         if sub.depth and feed is not None and feed.request:
             events.append(Event("book", now.wall, {"reset": True, **instrument.book.rows()}, key))
         return events
 
-    def _send_pictures(self, client: Client, sub: Sub, now: Instant, always: bool) -> None:
+    def _send_pictures(self, client: Client, sub: Sub, now: Instant) -> None:
         instrument = self.instruments[sub.key.text]
-        for event in self._pictures_of(instrument, sub, now, always):
+        for event in self._pictures_of(instrument, sub, now):
             self._send(client, event, now)
 
     def publish_book(self, instrument: Instrument, now: Instant) -> None:

@@ -147,7 +147,11 @@ class Core(Faults):
             self.note("warning", "book made anew", k=instrument.key.text, why=str(fault))
             self.book_again(instrument, feed, now)
             return
+        was_stale = instrument.stale
         self._alive(instrument, feed, now)
+        if was_stale and not instrument.stale:
+            # The whole book has just been told, with this row.
+            return
         body: dict[str, Any] = {
             "op": depth.OPERATIONS[operation],
             "sd": depth.SIDES[side],
@@ -188,6 +192,9 @@ class Core(Faults):
         """The end of what TWS sent together: quotes go out as one event each."""
         dirty, self._dirty = self._dirty, {}
         for key, instrument in dirty.items():
+            if instrument.stale:
+                # What was heard isn't a tick of now; it goes out with the next one.
+                continue
             events = [Event(ev, now.wall, body, key) for ev, body in instrument.quote.flush(now.wall)]
             if events:
                 self._publish(Item("l1", key), events, now)
@@ -210,6 +217,9 @@ class Core(Faults):
             self.light(instrument, feed, now)
         if instrument.stale and instrument.dark_since is None:
             instrument.stale = False
+            book = instrument.feeds.get(Item("depth", instrument.key.text))
+            if book is not None and book.request:
+                self.publish_book(instrument, now)
 
     def _l1(self, request: int, tick: int, now: Instant) -> Instrument | None:
         found = self._feed(request)

@@ -26,6 +26,7 @@ KNOWN = frozenset(range(108))
 LIVE, FROZEN, DELAYED, DELAYED_FROZEN = 1, 2, 3, 4
 
 SETTLE = 500_000  # µs after the first tick in which TWS hands out its picture, not events
+DAY = 86_400_000  # ms; an age isn't told beyond
 REFRESH = 10_000_000  # µs between two snaps that only carry day figures
 
 
@@ -216,5 +217,6 @@ class Quote:
             body["vw"] = number(self.fields["vw"])
         body["hlt"] = self.halt
         body["mdt"] = self.mdt
-        body["age_ms"] = max(0, (now - self.last_tick) // 1000) if self.last_tick else None
+        age = max(0, (now - self.last_tick) // 1000)
+        body["age_ms"] = min(age, DAY) if self.last_tick else None
         return body

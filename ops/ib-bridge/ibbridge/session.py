@@ -276,7 +276,7 @@ class Session:
 
 def farm_of(text: str) -> str:
     """The farm named in a message such as `Market data farm connection is broken:usfarm.nj`."""
-    return text.rsplit(":", 1)[-1].strip()[:40] if ":" in text else ""
+    return text.rsplit(":", 1)[-1].strip()[:32] if ":" in text else ""
 
 
 def concerned(farm: str | None, sec: str) -> bool:

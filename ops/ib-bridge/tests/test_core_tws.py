@@ -366,6 +366,37 @@ def test_10197_is_told_and_retried_until_a_newer_tick():
     assert bench.asked() == []
 
 
+def test_a_stale_key_has_no_picture_until_it_ticks():
+    bench = Bench()
+    bench.error(-1, 2103, "broken:usfarm")
+    bench.me.read()
+    late = bench.client()
+    late.set(sub(SPY, depth=5), id="l")
+    bench.me.say(op="snap", id="q")
+    bench.core.data_type(bench.request("l1"), 3, bench.now)
+    bench.packet()
+    bench.go(1)
+    assert bench.me.read() == [] and kinds(late.read()) == ["hello", "ack", "st"]
+    bench.tick()
+    assert kinds(bench.me.read()) == kinds(late.read()) == ["book", "snap"]
+
+
+def test_a_book_alone_is_whole_again_with_its_first_row():
+    rig = Rig().up()
+    client = rig.client()
+    client.set({"k": SPY, "depth": 5})
+    rig.go(0.1)
+    rig.row(0, 0, 1, 99.0, 100)
+    rig.error(-1, 1100)
+    rig.error(-1, 1102)
+    client.read()
+    rig.row(0, 1, 1, 99.0, 200)
+    (book,) = client.read()
+    assert (book["ev"], book["reset"], book["b"]) == ("book", True, [[99, 200, "ARCA"]])
+    rig.row(0, 1, 1, 99.0, 300)
+    assert kinds(client.read()) == ["d"]
+
+
 def test_a_bar_does_not_make_an_old_quote_young():
     bench = Bench()
     bench.error(-1, 2103, "broken:usfarm")
@@ -451,6 +482,39 @@ def test_a_new_session_is_a_new_epoch_and_asks_for_all():
     bench.go(0.3)
     assert bench.asked() == FEEDS, "definitions are known"
     assert [status["ib"] for status in bench.status()] == ["up"]
+
+
+def test_nothing_of_the_old_subscription_survives_in_the_new():
+    bench = Bench()
+    bench.error(-1, 1100)
+    bench.error(-1, 1101)
+    bench.me.read()
+    bench.core.tick_price(bench.request("l1"), 2, 100.5, 200, bench.now)
+    bench.packet()
+    (snap,) = bench.me.read("snap")
+    assert (snap["b"], snap["a"]) == (None, 100.5)
+
+
+def test_what_lingers_is_not_asked_for_again():
+    bench = Bench()
+    bench.me.leave()
+    bench.error(-1, 1100)
+    bench.error(-1, 1101)
+    bench.go(5)
+    assert bench.asked() == []
+
+
+def test_a_new_session_forgets_quotas_and_refusals():
+    bench = Bench()
+    bench.error(bench.request("l1", QQQ), 101)
+    bench.error(bench.request("depth"), 10092)
+    bench.go(20)
+    assert bench.core.quota.lines < 100 and not bench.request("depth")
+    bench.core.tws_closed("restart", bench.now)
+    bench.connect()
+    bench.go(1)
+    assert bench.core.quota.lines == 100
+    assert all(bench.request(kind, key) for kind, key in FEEDS)
 
 
 def test_a_late_client_learns_what_is_stale():

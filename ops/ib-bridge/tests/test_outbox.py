@@ -65,6 +65,15 @@ def test_quotes_merge_latest_wins_without_a_gap():
     assert (state[SPY]["b"], state[SPY]["bs"], state[QQQ]["a"]) == (199, 7, 199)
 
 
+def test_of_merged_quotes_the_newest_field_stays():
+    outbox = Outbox(pictures, SMALL)
+    index = 0
+    while not outbox.compactions:
+        index += 1
+        outbox.push(event("q", b=index), at(0))
+    assert [entry["b"] for entry in drain(outbox)] == [index]
+
+
 def test_a_quote_never_overtakes_a_newer_snap():
     outbox = Outbox(pictures, SMALL)
     outbox.push(event("q", b=1), at(0))

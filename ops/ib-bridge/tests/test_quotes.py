@@ -150,6 +150,7 @@ def test_day_figures_wait_for_a_refresh():
 def test_age_is_of_the_last_tick():
     quote = settled()
     assert quote.snap(LATER + 5_000_000)["age_ms"] == (SETTLE + 5_000_000) // 1000
+    assert quote.snap(LATER + 10**12)["age_ms"] == 86_400_000
     quote.begin()
     assert quote.snap(LATER)["age_ms"] is None
     assert quote.snap(LATER)["b"] is None, "nothing of an old subscription survives"

@@ -63,13 +63,13 @@ async def test_every_op_and_every_event():
             tws.live("bars", "SPY"), 1764086400, 672.41, 672.45, 672.4, 672.44, 51230, 672.4271, 412
         )
         assert await client.wait("b5", t0=1764086400, v=51230, vw=672.4271, ct=412, what="TRADES")
+        await client.say(op="snap", id="q7", ks=[SPY])
+        assert (await client.wait("book", b=[[672.42, 300, "ARCA"]]))["reset"] is True
         tws.error(-1, 2103, "Market data farm connection is broken:usfarm")
         status = await client.wait("st", ib="degraded", code=2103, farm="usfarm")
         assert set(status["stale_ks"]) == {SPY, SPX}
         tws.error(tws.live("l1", "SPX"), 10167, "Displaying delayed market data")
         assert await client.wait("err", code=10167, k=SPX)
-        await client.say(op="snap", id="q7", ks=[SPY])
-        assert (await client.wait("book", b=[[672.42, 300, "ARCA"]]))["reset"] is True
         await client.say(op="sub", id="a1", subs=[sub("STK:NOPE NOPE")])
         assert (await client.wait("nack", id="a1"))["reason"] == "bad_key"
         await client.say(op="unsub", id="u1", ks=[SPX])
@@ -283,6 +283,18 @@ async def test_the_restart_at_2345():
         assert one.code is None and two.code is None
         beats = [event["tb"] for event in one.of("hb")]
         assert max(after - before for before, after in itertools.pairwise(beats)) <= 1_200_000
+
+
+@scenario
+async def test_the_old_socket_is_deaf():
+    async with Stage() as stage:
+        await stage.up()
+        old = stage.tws.wrapper
+        stage.tws.close()
+        await stage.go(6)
+        await stage.up()
+        old.error(-1, 1100, "of the old session", "")
+        assert stage.bridge.core.session.ib == "up" and "code_1100" not in stage.bridge.core.counters
 
 
 @scenario
