@@ -28,7 +28,7 @@ package struct EngineOptions: Sendable {
         shards: Int = 1,
         clock: EngineClock = .wall,
         mailboxInputs: Int = 65_536,
-        batchInputs: Int = 2_048,
+        batchInputs: Int = 16_384,
         symbolLimit: Int = 200_000,
         servedSymbols: Set<String>? = nil,
         core: SymbolCoreOptions = SymbolCoreOptions()
