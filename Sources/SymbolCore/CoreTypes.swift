@@ -8,6 +8,8 @@ package struct SymbolCoreOptions: Sendable {
     package var calendar: SessionCalendar
     package var rules: TradeRules
     package var analytics: AnalyticsSettings
+    /// Grid and staleness of the option contracts' spread samples.
+    package var contractSampling: NBBOSampling
     /// Distance of the conflatable messages of a channel.
     package var publishNanos: Int64
     /// Plans of one core at most; a further one is refused.
@@ -19,6 +21,7 @@ package struct SymbolCoreOptions: Sendable {
         calendar: SessionCalendar = SessionCalendar(),
         rules: TradeRules = TradeRules(),
         analytics: AnalyticsSettings = AnalyticsSettings(),
+        contractSampling: NBBOSampling = .option,
         publishNanos: Int64 = 50_000_000,
         planLimit: Int = 1_000_000,
         limitsLivePlans: Bool = true
@@ -26,6 +29,7 @@ package struct SymbolCoreOptions: Sendable {
         self.calendar = calendar
         self.rules = rules
         self.analytics = analytics
+        self.contractSampling = contractSampling
         self.publishNanos = publishNanos
         self.planLimit = planLimit
         self.limitsLivePlans = limitsLivePlans

@@ -189,7 +189,8 @@ package struct SymbolCore: ~Copyable, Sendable {
             let contract = mark.slot - Int(Slot.firstContract)
             switch event {
             case .trade(let trade): contracts[contract].traded(trade, as: mark.tradeClass, in: sessions.current)
-            case .quote(let quote): contracts[contract].quoted(quote, in: sessions.current, received: received)
+            case .quote(let quote):
+                contracts[contract].quoted(quote, in: sessions.current, received: received, options.contractSampling)
             default: break
             }
             return nil

@@ -19,6 +19,7 @@ final class Checkpointer: @unchecked Sendable {
     private let sequencer: Sequencer
     private let tape: TapeWriter
     private let shards: Int
+    private let layout: Int64
     private let queue = DispatchQueue(label: "checkpoints")
     private let collected = Lock(Collected())
     private let isBusy = Lock(false)
@@ -30,12 +31,14 @@ final class Checkpointer: @unchecked Sendable {
         sequencer: Sequencer,
         tape: TapeWriter,
         shards: Int,
+        layout: Int64,
         failed: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.sequencer = sequencer
         self.tape = tape
         self.shards = shards
+        self.layout = layout
         self.failed = failed
     }
 
@@ -82,7 +85,7 @@ final class Checkpointer: @unchecked Sendable {
             n: n,
             time: time,
             position: .start,
-            layout: BuildIdentity.layout,
+            layout: layout,
             parts: parts.sorted { $0.name < $1.name }
         )
         do {
