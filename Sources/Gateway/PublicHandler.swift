@@ -121,6 +121,7 @@ final class PublicHandler: WebServerHandler {
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool, on connection: WebSocketConnection) {
         guard let session = connection.owner as? GatewayCore.Session else { return }
+        core.messagesReceived += 1
         let now = SystemClock.monotonicNanos()
         guard core.messageRates.allows(connection.request.peer, now: now) else {
             return core.close(session, .rateLimited)

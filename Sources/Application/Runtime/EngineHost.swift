@@ -8,6 +8,7 @@ internal import MarketData
 internal import Network
 internal import Primitives
 internal import SymbolCore
+internal import Telemetry
 internal import Wire
 
 /// The engine of a live run with everything that keeps it true: tape, commit log, checkpoints.
@@ -29,6 +30,7 @@ final class EngineHost: @unchecked Sendable {
     private let logger: Logger
     private let directory: String
     private let hasTape: Bool
+    private let meta: TapeMeta
     private let lock: DirectoryLock
     private(set) var recovered = Recovered()
     /// Copied from the feed thread each second, for metrics.
@@ -43,6 +45,8 @@ final class EngineHost: @unchecked Sendable {
         var behindFrames: [String] = []
         var checkpointN: Ordinal = 0
         var lastN: Ordinal = 0
+        /// As the tape's last meta line says.
+        var settings: OutputSettings?
     }
 
     struct FeedFigures: Sendable {
@@ -61,6 +65,7 @@ final class EngineHost: @unchecked Sendable {
         _ configuration: Configuration,
         servedSymbols: Set<String>?,
         makeBus: (any DurableLog) -> any MessageBus,
+        commitSeconds: Histogram,
         logger: Logger
     ) throws {
         self.configuration = configuration
@@ -89,7 +94,9 @@ final class EngineHost: @unchecked Sendable {
         let checkpoints = try CheckpointStore(directory: directory + "/checkpoints")
         let found = try checkpoints.newest()
         for damage in found.damage { logger.warning("checkpoint_damaged", metadata: ["error": "\(damage)"]) }
-        checkpoint = found.checkpoint.flatMap { $0.layout == BuildIdentity.layout ? $0 : nil }
+        let settings = OutputSettings(configuration)
+        let layout = BuildIdentity.layout ^ settings.layout
+        checkpoint = found.checkpoint.flatMap { $0.layout == layout ? $0 : nil }
         log = StoreLog(store: store, state: committed)
         let sink = BusSink(log: log, bus: makeBus(log))
         self.sink = sink
@@ -101,18 +108,24 @@ final class EngineHost: @unchecked Sendable {
             resuming: committed,
             store: store,
             sink: sink,
-            hooks: .init(tape: tape) { health in
-                switch health {
-                case .durable: logger.notice("journal_durable")
-                case .failing(let error): logger.critical("journal_failing", metadata: ["error": "\(error)"])
-                }
-            }
+            hooks: .init(
+                tape: tape,
+                healthChanged: { health in
+                    switch health {
+                    case .durable: logger.notice("journal_durable")
+                    case .failing(let error): logger.critical("journal_failing", metadata: ["error": "\(error)"])
+                    }
+                },
+                committed: { commitSeconds.record($0) }
+            )
         )
-        checkpointer = Checkpointer(store: checkpoints, sequencer: sequencer, tape: tape, shards: shards) { words in
-            logger.error("checkpoint_failed", metadata: ["error": "\(words)"])
-        }
-        var core = SymbolCoreOptions(planLimit: configuration.engine.maxPlans)
-        core.publishNanos = Int64(configuration.engine.publishMs) * 1_000_000
+        checkpointer = Checkpointer(
+            store: checkpoints,
+            sequencer: sequencer,
+            tape: tape,
+            shards: shards,
+            layout: layout
+        ) { words in logger.error("checkpoint_failed", metadata: ["error": "\(words)"]) }
         let saved = (checkpoint?.parts ?? []).map { ($0.name, $0.bytes) }
         engine = Engine(
             EngineOptions(
@@ -121,18 +134,14 @@ final class EngineHost: @unchecked Sendable {
                 mailboxInputs: configuration.engine.mailboxEvents,
                 symbolLimit: configuration.engine.maxSymbols,
                 servedSymbols: servedSymbols,
-                core: core
+                core: settings.coreOptions(limitsLivePlans: true)
             ),
             sink: sequencer,
             savedCores: Dictionary(saved, uniquingKeysWith: { $1 })
         )
-        if !hasTape {
-            tape.begin(
-                TapeMeta(epoch: committed.epoch, run: identity.run, config: .null),
-                // By the exchange's clock nothing has happened yet, and a tape's times never go back.
-                at: isExchangeClock ? .zero : SystemClock.wall()
-            )
-        }
+        meta = TapeMeta(epoch: committed.epoch, run: identity.run, config: settings.json)
+        // By the exchange's clock nothing has happened yet, and a tape's times never go back.
+        if !hasTape { tape.begin(meta, at: isExchangeClock ? .zero : SystemClock.wall()) }
     }
 
     // MARK: Start
@@ -164,6 +173,7 @@ final class EngineHost: @unchecked Sendable {
         }
         try passCommitted(ingest)
         recovered.lastN = ingest.numbering.next - 1
+        noteChangedSettings(at: ingest.numbering.received)
         ingest.recorder = TapeRecorder(tape)
         // What the bus forgot (the twin in memory: everything) it gets again: each plan's last snapshot.
         try republishPlans()
@@ -180,11 +190,20 @@ final class EngineHost: @unchecked Sendable {
         ingest.resume(at: last.n + 1)
     }
 
+    /// Tells the tape of settings that aren't those of the inputs so far: a replay has to know.
+    private func noteChangedSettings(at received: Instant) {
+        let now = OutputSettings(configuration)
+        guard hasTape, recovered.settings != now else { return }
+        logger.notice("settings_changed", metadata: ["note": "a replay of this tape needs --config beyond this line"])
+        tape.begin(meta, at: max(received, .zero))
+    }
+
     private func apply(_ line: TapeLine, to ingest: IngestPoint) {
         recovered.tapeLines += 1
         if let key = TapeFeed.key(of: line) { recovered.behindFrames.append(key) }
         switch line {
-        case .meta, .rest: break
+        case .meta(_, let meta): recovered.settings = try? OutputSettings(tape: meta.config)
+        case .rest: break
         case .frame(let time, let n, let source, let bytes):
             recovered.frames += 1
             recovered.behindFrames.removeAll(keepingCapacity: true)
@@ -253,6 +272,9 @@ final class EngineHost: @unchecked Sendable {
         sequencer.close()
         if let error = tape.close() { logger.error("tape_close", metadata: ["error": "\(error)"]) }
     }
+
+    /// Messages of a recovery that weren't held for the bus.
+    var heldDropped: Int64 { sink.dropped }
 
     var feedFigures: FeedFigures { figures.withLock { $0 } }
 
