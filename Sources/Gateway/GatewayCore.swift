@@ -15,6 +15,7 @@ final class GatewayCore: @unchecked Sendable {
     let seams: GatewaySeams
     let plans: PlanAPI
     let states: StateReader
+    let calendar = SessionCalendar()
     var hub: Hub
     var access: AccessPolicy
     var sessions: [ConnectionID: Session] = [:]

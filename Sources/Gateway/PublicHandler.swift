@@ -29,6 +29,9 @@ final class PublicHandler: WebServerHandler {
             finish(HTTPResponse(status: 200, headers: headers, body: file.bytes), request, requestID, responder)
         case .symbols:
             finish(symbols(), request, requestID, responder)
+        case .session:
+            let body = SessionAnswer.json(at: SystemClock.wall(), core.calendar)
+            finish(PlanAPI.json(200, body), request, requestID, responder)
         default:
             answer(route, request, requestID, responder)
         }
