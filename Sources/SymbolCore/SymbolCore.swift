@@ -36,6 +36,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     // What is wanted of it.
     var plans: PlanBook
     var wantsAllPlans = false
+    /// Contract channels that somebody watches, of this core or not: the instrument may come after the wish.
+    var demandedContracts: Set<String> = []
     var outcomes: [PlanOutcome] = []
     var publisher = Publisher()
     package internal(set) var counters = CoreCounters()
