@@ -130,7 +130,10 @@ let package = Package(
         tests("GatewayTests", ["Bus", "Gateway", "MarketData", "Network", "Primitives", "Wire"]),
         tests(
             "ApplicationTests",
-            ["Analytics", "Application", "FeedProtocols", "Primitives", "SymbolCore", "Telemetry", logging]
+            [
+                "Analytics", "Application", "FeedProtocols", "Gateway", "Primitives", "SymbolCore", "Telemetry", "Wire",
+                logging,
+            ]
         ),
         tests("SimulationTests", ["MarketData", "Network", "Primitives", "Simulation", "Wire"]),
         tests("TidyTests", []),

@@ -31,6 +31,9 @@ package protocol MessageBus: MessageSink {
     /// Says that somebody watches these channels now; counts for 60 s and is said again by whoever still watches.
     func want(_ channels: [Channel])
 
+    /// What it did so far; any thread, may wait for a turn of the bus.
+    func counters() -> BusCounters
+
     /// Sends a command to the engine and waits for its answer's payload (Wire `Command`), 5 s at most.
     func submit(_ command: Command) async throws(BusError) -> [UInt8]
 }

@@ -106,6 +106,7 @@ package final class RedisBus: MessageBus, BusLogReader, @unchecked Sendable {
             return !ends.isStopped
         }
         guard isFirst else { return }
+        await settle()
         await withCheckedContinuation { continuation in
             let isTaken = loop.execute { [self] in
                 subscriber = nil
@@ -116,6 +117,16 @@ package final class RedisBus: MessageBus, BusLogReader, @unchecked Sendable {
                 continuation.resume()
             }
             if !isTaken { continuation.resume() }
+        }
+    }
+
+    /// Gives what was released last the time of a round trip, one second at most: what is missing then, the next start
+    /// appends from the commit log, but until then a reader would miss the run's last words.
+    private func settle() async {
+        guard let publisher = ends.withLock({ $0.publisher }) else { return }
+        for _ in 0..<100 {
+            guard let isSettled = try? loop.sync({ publisher.isSettled }), !isSettled else { return }
+            try? await Task.sleep(nanoseconds: 10_000_000)
         }
     }
 

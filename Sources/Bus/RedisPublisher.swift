@@ -139,6 +139,12 @@ final class RedisPublisher: @unchecked Sendable {
         }
     }
 
+    /// Whether a server that is there has confirmed everything released; one that is away has nothing to wait for.
+    var isSettled: Bool {
+        guard reported == .up || reported == .degraded else { return true }
+        return mail.withLock { $0.items.isEmpty && $0.spilled.isEmpty } && feeds.allSatisfy { $0.pending == 0 }
+    }
+
     func stop() {
         connection?.stop()
         demandTimer?.cancel()

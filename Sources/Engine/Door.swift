@@ -22,6 +22,7 @@ struct Door: ~Copyable {
     private(set) var framesWithoutOrdinal: Int64 = 0
 
     private let clock: EngineClock
+    private let watchesSilence: Bool
     private let servedSymbols: Set<String>?
     private let symbolLimit: Int
     private let shards: [ShardPort]
@@ -30,6 +31,8 @@ struct Door: ~Copyable {
     private var symbols: SymbolTable
     private var router: Router
     private var windows = DuplicateWindows()
+    /// The flow feed has ids instead of sequences.
+    private var flowWindows = DuplicateWindows()
     private var ledger: FeedLedger
     /// What conditions forbid: the fallback, or as fetched.
     private var rules = TradeRules()
@@ -44,8 +47,8 @@ struct Door: ~Copyable {
         batchLimit = options.batchInputs
         numbering = Numbering()
         symbols = SymbolTable(limit: options.symbolLimit)
-        // By the exchange's clock no event is ever late.
-        ledger = FeedLedger(lagMaxNanos: options.clock == .wall ? options.lagMaxNanos : 0)
+        ledger = FeedLedger(lagMaxNanos: options.lagMaxNanos)
+        watchesSilence = options.watchesSilence
         router = Router(shardCount: shards.count)
         batches = Array(repeating: InputBatch(), count: shards.count)
     }
@@ -66,7 +69,8 @@ struct Door: ~Copyable {
         n: Ordinal?
     ) -> FrameOutcome {
         decoded.removeAll()
-        decoder.decode(frame, of: source, symbols: &symbols, into: &decoded)
+        // The last input's receive time: the same live, by whatever clock, and in a replay.
+        decoder.decode(frame, of: source, received: exchangeNow, symbols: &symbols, into: &decoded)
         counters.frames += 1
         let stamp = clock == .wall ? received : latestEventTime
         if let line = numbering.advance(to: stamp) { insertClock(line) }
@@ -217,7 +221,7 @@ struct Door: ~Copyable {
     /// Trades and quotes whose key is among the last 4,096 of their symbol and kind are dropped (analytics.md 5).
     @inline(__always)
     private mutating func accept(_ event: MarketEvent, of source: FeedSource) {
-        switch windows.admit(event) {
+        switch source == .flow ? flowWindows.admit(byID: event) : windows.admit(event) {
         case .new: break
         case .newButOlder:
             counters.outOfOrder += 1
@@ -273,8 +277,7 @@ struct Door: ~Copyable {
         recorder?.recordClock(n: n, received: line)
         say(ledger.entries(at: line, n: n))
         if n > appliedThrough {
-            // By the exchange's clock there are no alarms of staleness.
-            let delivering = clock == .wall ? ledger.delivering(at: line) : FeedSet()
+            let delivering = watchesSilence ? ledger.delivering(at: line) : FeedSet()
             for shard in shards.indices {
                 batches[shard].inputs.append(
                     Input(n: n, received: line, core: .max, slot: 0, body: .clock(delivering: delivering))
@@ -401,6 +404,7 @@ extension Door {
         for index in 0..<symbols.count { writer.write(symbols.instrument(SymbolID(index: UInt32(index))).symbol) }
         router.save(to: &writer)
         windows.save(to: &writer)
+        flowWindows.save(to: &writer)
         ledger.save(to: &writer)
         writer.write(rules.table)
         decoder.save(to: &writer)
@@ -425,6 +429,7 @@ extension Door {
             batches[router.shard(of: introduction.core)].introductions.append(introduction)
         }
         windows = try DuplicateWindows(restoring: &reader, symbolCount: symbols.count)
+        flowWindows = try DuplicateWindows(restoring: &reader, symbolCount: symbols.count)
         try ledger.restore(from: &reader)
         guard let rules = TradeRules(table: try reader.readArray()) else {
             throw StateError(offset: 0, expected: "a table of trade rules")

@@ -24,16 +24,19 @@ package struct EngineOptions: Sendable {
     package var servedSymbols: Set<String>?
     /// A feed whose events are later than this is `degraded`; 0 watches no lateness.
     package var lagMaxNanos: Int64
+    /// Whether a symbol's silence makes its plans blind while its feed delivers.
+    package var watchesSilence: Bool
     package var core: SymbolCoreOptions
 
     package init(
         shards: Int = 1,
         clock: EngineClock = .wall,
         mailboxInputs: Int = 65_536,
-        batchInputs: Int = 2_048,
+        batchInputs: Int = 16_384,
         symbolLimit: Int = 200_000,
         servedSymbols: Set<String>? = nil,
-        lagMaxNanos: Int64 = 2_000_000_000,
+        lagMaxNanos: Int64 = 0,
+        watchesSilence: Bool = false,
         core: SymbolCoreOptions = SymbolCoreOptions()
     ) {
         self.shards = shards
@@ -43,6 +46,7 @@ package struct EngineOptions: Sendable {
         self.symbolLimit = symbolLimit
         self.servedSymbols = servedSymbols
         self.lagMaxNanos = lagMaxNanos
+        self.watchesSilence = watchesSilence
         self.core = core
     }
 }

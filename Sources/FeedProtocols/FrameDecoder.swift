@@ -13,17 +13,18 @@ package struct FrameDecoder: ~Copyable {
 
     /// Decodes one whole text frame: appends its events and statuses to `batch`, interns new symbols.
     ///
-    /// The bytes are only read during the call.
+    /// The bytes are only read during the call. `received` stands in for a time that the flow provider doesn't give.
     @inline(__always)
     package mutating func decode(
         _ frame: UnsafeRawBufferPointer,
         of source: FeedSource,
+        received: Instant? = nil,
         symbols: inout SymbolTable,
         into batch: inout DecodedBatch
     ) {
         switch source {
         case .stocks, .options, .indices: markets.decode(frame, symbols: &symbols, into: &batch)
-        case .flow: flow.decode(frame, symbols: &symbols, into: &batch)
+        case .flow: flow.decode(frame, symbols: &symbols, into: &batch, received: received)
         case .bridge:
             bridge.decode(frame, symbols: &symbols, into: &batch)
             // They are for the connection's machine, which reads the frame itself.

@@ -7,9 +7,14 @@ internal import Wire
 ///
 /// Loop thread only.
 final class AdminHandler: WebServerHandler {
-    private unowned let core: GatewayCore
+    private let metrics: () -> [UInt8]
+    private let dependencies: () -> [Dependency]
 
-    init(_ core: GatewayCore) { self.core = core }
+    /// What `/metrics` shows, and what `/readyz` depends on; asked for at each request.
+    init(metrics: @escaping () -> [UInt8], dependencies: @escaping () -> [Dependency]) {
+        self.metrics = metrics
+        self.dependencies = dependencies
+    }
 
     func request(_ request: HTTPRequest, _ responder: HTTPResponder) {
         let requestID = Identifiers.request()
@@ -28,10 +33,8 @@ final class AdminHandler: WebServerHandler {
         case "/readyz":
             responder.respond(ready())
         case "/metrics":
-            let body = core.seams.metrics() + GatewayMetrics.text(of: core)
-            responder.respond(
-                HTTPResponse(status: 200, headers: [("content-type", "text/plain; version=0.0.4")], body: body)
-            )
+            let type = ("content-type", "text/plain; version=0.0.4")
+            responder.respond(HTTPResponse(status: 200, headers: [type], body: metrics()))
         default:
             responder.respond(Problem.notFound.response(requestID: requestID))
         }
@@ -47,13 +50,7 @@ final class AdminHandler: WebServerHandler {
     }
 
     private func ready() -> HTTPResponse {
-        let listener = Dependency(
-            name: "listener",
-            isReady: !core.isDraining,
-            detail: core.isDraining ? "draining" : "port \(core.publicPort)"
-        )
-        let bus = Dependency(name: "bus", isReady: core.busState == .up, detail: core.busCause)
-        let dependencies = [listener, bus] + core.seams.dependencies()
+        let dependencies = dependencies()
         let isReady = dependencies.allSatisfy(\.isReady)
         var body: [UInt8] = []
         var object = JSONObject(&body)
@@ -83,45 +80,4 @@ final class AdminHandler: WebServerHandler {
     func writable(_ connection: WebSocketConnection) {}
 
     func closed(_ connection: WebSocketConnection, code: UInt16, reason: String) {}
-}
-
-/// The gateway's own metrics in Prometheus's text form.
-enum GatewayMetrics {
-    static func text(of core: GatewayCore) -> [UInt8] {
-        let counters = core.counters
-        let totals: [(String, String, UInt64)] = [
-            ("bus_messages_total", "Messages heard from the bus.", counters.messagesIn),
-            ("bus_strays_total", "Messages of channels that nobody watches here.", counters.strays),
-            ("bus_inbox_dropped_total", "Messages dropped as the loop was behind.", core.inboxDropped),
-            ("holes_total", "Missing messages noticed.", counters.holes),
-            ("states_read_total", "Channel states read from the bus.", counters.statesRead),
-            ("read_failures_total", "Reads and subscriptions that the bus refused.", counters.readFailures),
-            ("malformed_plans_total", "Plan states that could not be understood.", counters.malformedPlans),
-            ("gaps_sent_total", "Gaps told to subscribers.", counters.gapsSent),
-            ("messages_sent_total", "Messages sent to subscribers.", counters.messagesOut),
-            ("frames_sent_total", "Frames sent to subscribers.", counters.framesOut),
-            ("sent_bytes_total", "Bytes sent to subscribers.", counters.bytesOut),
-            ("encoded_total", "Texts that the gateway made itself.", counters.encoded),
-            ("request_errors_total", "Requests of subscribers that were refused.", counters.requestErrors),
-            ("slow_closed_total", "Subscribers closed as too slow.", counters.closedSlow),
-            ("connections_total", "Subscribers accepted.", counters.connectionsAccepted),
-            ("connections_refused_total", "Subscribers above the limit.", counters.connectionsRefused),
-        ]
-        var text = ""
-        for (name, help, value) in totals { append(name, help, "counter", value, to: &text) }
-        append("connections", "Subscribers now.", "gauge", UInt64(core.hub.connectionCount), to: &text)
-        append("subscriptions", "Subscriptions now.", "gauge", UInt64(core.hub.subscriptionCount), to: &text)
-        append("channels", "Channels watched now.", "gauge", UInt64(core.hub.channelCount), to: &text)
-        text += "# HELP striketape_gateway_http_requests_total Requests answered.\n"
-        text += "# TYPE striketape_gateway_http_requests_total counter\n"
-        for (family, count) in core.requestCounts.sorted(by: { $0.key < $1.key }) {
-            text += "striketape_gateway_http_requests_total{status=\"\(family)xx\"} \(count)\n"
-        }
-        return Array(text.utf8)
-    }
-
-    private static func append(_ name: String, _ help: String, _ type: String, _ value: UInt64, to text: inout String) {
-        text += "# HELP striketape_gateway_\(name) \(help)\n# TYPE striketape_gateway_\(name) \(type)\n"
-        text += "striketape_gateway_\(name) \(value)\n"
-    }
 }

@@ -15,6 +15,7 @@ final class GatewayCore: @unchecked Sendable {
     let seams: GatewaySeams
     let plans: PlanAPI
     let states: StateReader
+    let calendar = SessionCalendar()
     var hub: Hub
     var access: AccessPolicy
     var sessions: [ConnectionID: Session] = [:]
@@ -25,6 +26,9 @@ final class GatewayCore: @unchecked Sendable {
     private(set) var busCause = "not connected yet"
     private(set) var inboxDropped: UInt64 = 0
     var requestCounts: [Int: UInt64] = [:]
+    /// WebSocket messages of subscribers, and turns that wrote to some.
+    var messagesReceived: UInt64 = 0
+    private(set) var flushes: UInt64 = 0
     private var server: WebServer?
     private var adminServer: WebServer?
     private var adminHandler: AdminHandler?
@@ -102,7 +106,10 @@ final class GatewayCore: @unchecked Sendable {
 
     private func startAdmin() throws {
         guard let port = configuration.adminPort else { return }
-        let handler = AdminHandler(self)
+        let handler = AdminHandler(
+            metrics: { [unowned self] in seams.metrics() + GatewayMetrics.text(of: self) },
+            dependencies: { [unowned self] in dependencies }
+        )
         var options = WebServerOptions()
         options.host = configuration.adminHost
         options.port = port
@@ -110,6 +117,19 @@ final class GatewayCore: @unchecked Sendable {
         try server.listen()
         adminHandler = handler
         adminServer = server
+    }
+
+    private var dependencies: [Dependency] {
+        let detail = isDraining ? "draining" : "port \(publicPort)"
+        let listener = Dependency(name: "listener", isReady: !isDraining, detail: detail)
+        return [listener, Dependency(name: "bus", isReady: busState == .up, detail: busCause)] + seams.dependencies()
+    }
+
+    /// What the listeners counted.
+    var serverCounters: [(name: String, counters: WebServerCounters)] {
+        [("public", server), ("admin", adminServer)].compactMap { name, server in
+            server.map { (name, $0.counters) }
+        }
     }
 
     func drain(_ done: @escaping () -> Void) {
@@ -210,7 +230,9 @@ final class GatewayCore: @unchecked Sendable {
         guard now >= nextFlush else { return }
         nextFlush = now + configuration.flushMillis * 1_000_000
         hub.settle(now: now)
-        for id in hub.takeReady() {
+        let ready = hub.takeReady()
+        if !ready.isEmpty { flushes += 1 }
+        for id in ready {
             if let session = sessions[id] { flush(session, now: now) }
         }
         closeTooSlow()

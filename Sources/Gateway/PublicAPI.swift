@@ -31,7 +31,7 @@ struct PublicAPI: Sendable {
         case .state:
             let names = (request.argument("channels") ?? "").split(separator: ",").map(String.init)
             return PlanAPI.json(200, try await states.frame(names, user: user))
-        case .file, .symbols: preconditionFailure("route \(route) is answered on the loop")
+        case .file, .symbols, .session: preconditionFailure("route \(route) is answered on the loop")
         }
     }
 

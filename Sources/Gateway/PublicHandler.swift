@@ -29,6 +29,9 @@ final class PublicHandler: WebServerHandler {
             finish(HTTPResponse(status: 200, headers: headers, body: file.bytes), request, requestID, responder)
         case .symbols:
             finish(symbols(), request, requestID, responder)
+        case .session:
+            let body = SessionAnswer.json(at: SystemClock.wall(), core.calendar)
+            finish(PlanAPI.json(200, body), request, requestID, responder)
         default:
             answer(route, request, requestID, responder)
         }
@@ -121,6 +124,7 @@ final class PublicHandler: WebServerHandler {
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool, on connection: WebSocketConnection) {
         guard let session = connection.owner as? GatewayCore.Session else { return }
+        core.messagesReceived += 1
         let now = SystemClock.monotonicNanos()
         guard core.messageRates.allows(connection.request.peer, now: now) else {
             return core.close(session, .rateLimited)

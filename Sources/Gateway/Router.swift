@@ -15,6 +15,8 @@ package enum Route: Sendable, Equatable {
     /// Snapshots of channels, as the first frame of a WebSocket would have them.
     case state
     case symbols
+    /// The trading session now, and what kind of day it is.
+    case session
 
     /// Whether it is answered without a key: the page asks for it itself.
     package var isOpen: Bool {
@@ -38,6 +40,9 @@ package enum Route: Sendable, Equatable {
         case "/api/v1/symbols":
             try allow([.get], method)
             return .symbols
+        case "/api/v1/session":
+            try allow([.get], method)
+            return .session
         default: break
         }
         if let id = planID(request.path, after: "/api/v1/plans/") {

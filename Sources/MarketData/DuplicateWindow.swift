@@ -202,6 +202,20 @@ public struct DuplicateWindows: ~Copyable, @unchecked Sendable {
         }
     }
 
+    /// The same by the id alone, for a feed without sequences: an event without one is new.
+    public mutating func admit(byID event: MarketEvent) -> DuplicateWindow.Verdict {
+        let (symbol, id, kind): (SymbolID, UInt64, Int)
+        switch event {
+        case .trade(let trade): (symbol, id, kind) = (trade.symbol, trade.idHash, 0)
+        case .flowAlert(let alert): (symbol, id, kind) = (alert.symbol, alert.idHash, 1)
+        default: return .new
+        }
+        guard id != 0 else { return .new }
+        // Ids have no order: one that is smaller than the last isn't older.
+        let verdict = window(symbol, kind: kind).pointee.admit(sequence: Int64(bitPattern: id | 1))
+        return verdict == .duplicate ? .duplicate : .new
+    }
+
     @inlinable
     mutating func window(_ symbol: SymbolID, kind: Int) -> UnsafeMutablePointer<DuplicateWindow> {
         let index = Int(symbol.index) &* 2 &+ kind

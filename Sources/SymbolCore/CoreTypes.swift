@@ -7,6 +7,8 @@ internal import Wire
 package struct SymbolCoreOptions: Sendable {
     package var calendar: SessionCalendar
     package var analytics: AnalyticsSettings
+    /// Grid and staleness of the option contracts' spread samples.
+    package var contractSampling: NBBOSampling
     /// Distance of the conflatable messages of a channel.
     package var publishNanos: Int64
     /// Plans of one core at most; a further one is refused.
@@ -19,12 +21,14 @@ package struct SymbolCoreOptions: Sendable {
     package init(
         calendar: SessionCalendar = SessionCalendar(),
         analytics: AnalyticsSettings = AnalyticsSettings(),
+        contractSampling: NBBOSampling = .option,
         publishNanos: Int64 = 50_000_000,
         planLimit: Int = 1_000_000,
         limitsLivePlans: Bool = true
     ) {
         self.calendar = calendar
         self.analytics = analytics
+        self.contractSampling = contractSampling
         self.publishNanos = publishNanos
         self.planLimit = planLimit
         self.limitsLivePlans = limitsLivePlans

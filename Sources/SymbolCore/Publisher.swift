@@ -65,6 +65,9 @@ struct Publisher: Sendable {
         schedule()
     }
 
+    /// Adds a contract that was wanted before it was known.
+    mutating func want(contract slot: Int) { wantedContracts.insert(slot) }
+
     /// Notes that an instrument's figures may have changed.
     @inline(__always)
     mutating func touched(slot: Int, at received: Instant) {

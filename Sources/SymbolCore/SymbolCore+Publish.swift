@@ -9,6 +9,7 @@ extension SymbolCore {
     package mutating func setDemand(_ channels: Set<String>?) {
         introduceAnnounced(through: .max)
         wantsAllPlans = channels == nil
+        demandedContracts = channels?.filter { $0.hasPrefix("contract:") } ?? []
         guard let channels else {
             publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: watched(plans.handles))
             return

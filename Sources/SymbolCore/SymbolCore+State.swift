@@ -2,6 +2,7 @@ internal import Analytics
 package import MarketData
 internal import Plans
 package import Primitives
+internal import Wire
 
 extension SymbolCore {
     /// A new core, or the one that a checkpoint holds.
@@ -56,6 +57,11 @@ extension SymbolCore {
         let isNew = instruments[slot] == nil
         instruments[slot] = PlacedInstrument(id: id, instrument: instrument)
         (places[slot].isKnown, places[slot].kind) = (true, instrument.kind)
+        if isNew, slot >= Int(Slot.firstContract), !demandedContracts.isEmpty,
+            demandedContracts.contains(Channel(.contract, instrument.symbol).name)
+        {
+            publisher.want(contract: slot)
+        }
         if isNew, slot == Int(Slot.index), instruments[Int(Slot.equity)] == nil, underlying.kind != .index {
             underlying = UnderlyingAnalytics(kind: .index, settings: options.analytics)
         }

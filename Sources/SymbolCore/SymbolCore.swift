@@ -49,6 +49,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     // What is wanted of it.
     var plans: PlanBook
     var wantsAllPlans = false
+    /// Contract channels that somebody watches, of this core or not: the instrument may come after the wish.
+    var demandedContracts: Set<String> = []
     var outcomes: [PlanOutcome] = []
     var publisher = Publisher()
     package internal(set) var counters = CoreCounters()
@@ -231,7 +233,8 @@ package struct SymbolCore: ~Copyable, Sendable {
             let contract = mark.slot - Int(Slot.firstContract)
             switch event {
             case .trade(let trade): contracts[contract].traded(trade, as: mark.tradeClass, in: sessions.current)
-            case .quote(let quote): contracts[contract].quoted(quote, in: sessions.current, received: received)
+            case .quote(let quote):
+                contracts[contract].quoted(quote, in: sessions.current, received: received, options.contractSampling)
             default: break
             }
             return nil

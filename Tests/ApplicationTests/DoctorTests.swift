@@ -71,6 +71,21 @@ import Testing
         }
     }
 
+    @Test func theMachineIsLookedAt() throws {
+        #expect(
+            try check("disk", of: doctor(["STRIKETAPE_STATE_DIR": NSTemporaryDirectory()])).detail.contains("MiB free")
+        )
+        #expect(try check("clock", of: doctor()).status != .failed)
+        #expect(try check("redis", of: doctor()).detail.contains("in memory"))
+    }
+
+    @Test func aRedisThatIsNotThereIsToldWithoutItsPassword() throws {
+        // Port 1 of loopback: nothing listens there.
+        let found = try check("redis", of: doctor(["STRIKETAPE_REDIS_URL": "redis://user:canary-1@127.0.0.1:1/0"]))
+        #expect(found.status == .failed && found.detail.contains("127.0.0.1:1"), "\(found.detail)")
+        #expect(!found.detail.contains("canary"))
+    }
+
     @Test func aTakenPortIsNoted() throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }

@@ -53,6 +53,10 @@ def scenario(name, redis, in_one_process, restarts, tape):
         engine = gateway = system.run()
     else:
         engine, gateway = system.run("engine"), system.run("gateway")
+        for path, part in (("/healthz", b"alive"), ("/readyz", b"journal"), ("/metrics", b"striketape_bus_appended_total")):
+            status, _, body = http_call(system.engine_admin_port, "GET", path)
+            text = body if isinstance(body, bytes) else json.dumps(body).encode()
+            check("%s: %s of an engine alone" % (name, path), status in (200, 503) and part in text, (status, text[:200]))
     # The market begins with the first subscription: plans that are made before meet all of it.
     plans = make_plans(system)
     channels = ["plan:" + identifier for identifier, _ in plans] + ["plans", "symbol:SPY", "bands:SPY", "health"]

@@ -15,10 +15,10 @@ def replay(name, files, arguments):
     return json.loads(out)
 
 
-def live(name, redis, kill):
+def live(name, redis, kill, settings=None):
     """A live session with plans made before the market and in the middle of it; gives its state directory."""
     state = scratch(name.replace(" ", "-"))
-    system = System("live", state, redis)
+    system = System("live", state, redis, settings)
     run = system.run()
     for body, _ in market.known_plans():
         create_plan(system.port, body)
@@ -88,6 +88,9 @@ compare("live over Redis", live("live over Redis", redis, kill=False))
 redis.call("FLUSHALL")
 compare("killed once over Redis", live("killed once over Redis", redis, kill=True))
 compare("live alone", live("live alone", None, kill=False))
+# Other settings stand on the tape, and a replay finds them there.
+other = {"STRIKETAPE_ENGINE_PUBLISH_MS": "200", "STRIKETAPE_NBBO_SAMPLE_MS": "500", "STRIKETAPE_NBBO_STALE_MS": "900"}
+compare("live with other settings", live("live with other settings", None, kill=True, settings=other))
 
 # The made-up tape itself: no ordinals, no clock lines, plans from a file.
 plans = [dict(body, id="p_%d" % number) for number, (body, _) in enumerate(market.known_plans(), 1)]

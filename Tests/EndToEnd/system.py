@@ -10,6 +10,7 @@ class System:
         self.name = name
         self.state = state
         self.provider_port, self.port, self.admin_port = free_port(), free_port(), free_port()
+        self.engine_admin_port = free_port()
         self.environment = {
             "STRIKETAPE_POLYGON_URL": "ws://127.0.0.1:%d" % self.provider_port,
             "STRIKETAPE_POLYGON_API_KEY": CANARY_KEY,
@@ -27,7 +28,10 @@ class System:
     def run(self, roles="engine,gateway", arguments=()):
         """Starts `run` and waits until it runs."""
         name = "%s-%s" % (self.name, roles.replace(",", "-"))
-        process = striketape(name, ["run", "--roles", roles] + list(arguments), self.environment)
+        environment = dict(self.environment)
+        if "gateway" not in roles:
+            environment["STRIKETAPE_ADMIN_LISTEN"] = "127.0.0.1:%d" % self.engine_admin_port
+        process = striketape(name, ["run", "--roles", roles] + list(arguments), environment)
         process.wait_for("event=running")
         return process
 

@@ -45,7 +45,12 @@ package enum Bench {
     /// The whole process is measured, all threads, over the last three quarters of the frames. In the first quarter the
     /// plans are made and symbols, cores, bars and buffers grow; it has wholly passed when the clock starts. Receive time is
     /// the frames' event time.
-    package static func engine(_ frames: BenchFrames, shards: Int, planCount: Int) throws -> BenchFigure {
+    package static func engine(
+        _ frames: BenchFrames,
+        shards: Int,
+        planCount: Int,
+        settings: OutputSettings = OutputSettings()
+    ) throws -> BenchFigure {
         let sink = try Sequencer(
             shards: shards,
             run: "bench",
@@ -53,7 +58,8 @@ package enum Bench {
             sink: DiscardingSink()
         )
         defer { sink.close() }
-        let engine = Engine(EngineOptions(shards: shards, clock: .exchange), sink: sink)
+        let core = settings.coreOptions(limitsLivePlans: true)
+        let engine = Engine(EngineOptions(shards: shards, clock: .exchange, core: core), sink: sink)
         let refused = addPlans(planCount, around: prices(in: frames), to: engine)
         let warm = max(1, frames.count / 4)
         var index = 0

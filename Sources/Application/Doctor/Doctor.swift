@@ -25,8 +25,8 @@ package struct Doctor {
     /// All checks, in the order they are shown.
     package func run() -> [DoctorCheck] {
         [DoctorCheck("striketape", .ok, Version.current)] + InstalledLibraries.checks() + [
-            allocatorCheck(), stateCheck(),
-        ] + portChecks() + secretFileChecks() + [openFilesCheck()]
+            allocatorCheck(), stateCheck(), diskCheck(),
+        ] + portChecks() + secretFileChecks() + [openFilesCheck(), clockCheck()] + redisChecks()
             + configuration.missingForRun.map {
                 DoctorCheck("configuration", .warning, $0)
             }

@@ -24,6 +24,7 @@ package final class Replay {
     private var pointsDay: Int32 = 0
     private var sessions = SessionClock(SessionCalendar())
     private var pace: Pace?
+    private var tapeSettings: OutputSettings?
 
     /// - Throws: where `--out` can't be written.
     package init(_ options: ReplayOptions) throws {
@@ -44,12 +45,13 @@ package final class Replay {
         var damage: (any Error)?
         do {
             while let line = try reader.next() {
+                if case .meta(_, let meta) = line { try take(meta) }
                 if engine == nil { try start(at: line.time) }
                 apply(line)
                 lineCount += 1
                 if lineCount % 8_192 == 0 { progress(reader.position) }
             }
-        } catch let error as JournalError {
+        } catch {
             damage = error
         }
         finish()
@@ -73,6 +75,18 @@ package final class Replay {
     /// What is known so far, also after an error.
     package var partialReport: ReplayReport { report }
 
+    /// Takes the settings that a meta line tells; other ones in the middle of a tape hold from there on only, and what
+    /// was said before was said under the first.
+    private func take(_ meta: TapeMeta) throws {
+        let told = try OutputSettings(tape: meta.config)
+        defer { tapeSettings = told }
+        guard engine != nil, options.settings == nil, told != tapeSettings ?? options.fallback else { return }
+        throw ReplayError(
+            "line \(reader.position.line) of file \(reader.position.file + 1): the run went on with other settings; "
+                + "give --config to replay all of it under one"
+        )
+    }
+
     private func start(at first: Instant) throws {
         let identity = reader.identity
         let store = DiscardingCommitStore(epoch: identity?.epoch ?? "replay")
@@ -82,9 +96,17 @@ package final class Replay {
             store: store,
             sink: sink
         )
-        var core = SymbolCoreOptions(limitsLivePlans: false)
-        core.publishNanos = Int64(options.engine.publishMs) * 1_000_000
-        let engine = Engine(EngineOptions(shards: options.shards, core: core), sink: sequencer)
+        // A live run's own commands met the limit; plans of a file are somebody's to compare.
+        let settings = options.settings ?? tapeSettings ?? options.fallback
+        let engine = Engine(
+            EngineOptions(
+                shards: options.shards,
+                lagMaxNanos: settings.lagMaxNanos,
+                watchesSilence: settings.watchesSilence,
+                core: settings.coreOptions(limitsLivePlans: tapeSettings != nil && options.plansFile == nil)
+            ),
+            sink: sequencer
+        )
         engine.ingest.control { _ in .demand(nil) }
         self.engine = engine
         self.sequencer = sequencer

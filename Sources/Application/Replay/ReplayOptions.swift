@@ -10,7 +10,10 @@ package struct ReplayOptions: Sendable {
     /// Minutes of the day in New York at which every symbol's figures are read.
     package var checkpointMinutes: [Int]
     package var shards: Int
-    package var engine: Configuration.Engine
+    /// What shapes the outputs; nil: as the tape's meta line says.
+    package var settings: OutputSettings?
+    /// The same for a tape without a meta line.
+    package var fallback: OutputSettings
 
     package init(
         files: [String],
@@ -19,7 +22,8 @@ package struct ReplayOptions: Sendable {
         outFile: String? = nil,
         checkpointMinutes: [Int] = [],
         shards: Int = 1,
-        engine: Configuration.Engine = .init()
+        settings: OutputSettings? = nil,
+        fallback: OutputSettings = OutputSettings()
     ) {
         self.files = files
         self.speed = speed
@@ -27,7 +31,8 @@ package struct ReplayOptions: Sendable {
         self.outFile = outFile
         self.checkpointMinutes = checkpointMinutes
         self.shards = shards
-        self.engine = engine
+        self.settings = settings
+        self.fallback = fallback
     }
 }
 

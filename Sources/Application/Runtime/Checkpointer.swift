@@ -20,6 +20,7 @@ final class Checkpointer: @unchecked Sendable {
     private let sequencer: Sequencer
     private let tape: TapeWriter
     private let shards: Int
+    private let layout: Int64
     private let queue = DispatchQueue(label: "checkpoints")
     private let collected = Lock(Collected())
     private let isBusy = Lock(false)
@@ -31,6 +32,7 @@ final class Checkpointer: @unchecked Sendable {
         sequencer: Sequencer,
         tape: TapeWriter,
         shards: Int,
+        layout: Int64,
         failed: @escaping @Sendable (String) -> Void
     ) {
         cores = saved.cores
@@ -38,6 +40,7 @@ final class Checkpointer: @unchecked Sendable {
         self.sequencer = sequencer
         self.tape = tape
         self.shards = shards
+        self.layout = layout
         self.failed = failed
     }
 
@@ -82,7 +85,7 @@ final class Checkpointer: @unchecked Sendable {
         }
         guard sequencer.health == .durable else { return }
         func checkpoint(_ parts: [Checkpoint.Part]) -> Checkpoint {
-            Checkpoint(n: n, time: time, position: .start, layout: BuildIdentity.layout, parts: parts)
+            Checkpoint(n: n, time: time, position: .start, layout: layout, parts: parts)
         }
         do {
             // First, as a start takes a door only with cores that aren't before it.

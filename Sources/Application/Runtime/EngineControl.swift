@@ -1,6 +1,7 @@
 internal import Bus
 internal import Engine
 internal import Foundation
+internal import Gateway
 internal import Journal
 internal import Logging
 internal import MarketData
@@ -21,12 +22,19 @@ final class EngineControl: BusEngine {
     private let recordsBus: Bool
     /// Hears what somebody watches; set before the bus starts.
     nonisolated(unsafe) var watched: @Sendable (Set<Channel>) -> Void = { _ in }  // Owner: whoever starts the run.
+    private let busState = Lock((state: FeedState.down, cause: "not connected yet"))
 
     init(host: EngineHost, bus: any MessageBus, recordsBus: Bool, logger: Logger) {
         self.host = host
         self.bus = bus
         self.recordsBus = recordsBus
         self.logger = logger
+    }
+
+    /// For `/readyz` of a process without a gateway.
+    var busDependency: Dependency {
+        let (state, cause) = busState.withLock { $0 }
+        return Dependency(name: "bus", isReady: state == .up, detail: cause)
     }
 
     func commanded(_ command: Command) {
@@ -47,6 +55,7 @@ final class EngineControl: BusEngine {
     }
 
     func busChanged(to state: FeedState, cause: String) {
+        busState.withLock { $0 = (state, cause) }
         logger.notice("bus", metadata: ["state": "\(state.rawValue)", "cause": "\(cause)"])
         if state == .up {
             reads.async { [self] in

@@ -98,7 +98,7 @@ extension EngineHost {
         if let n = line.n, n > ingest.numbering.next { recovered.holes += 1 }
         if let key = TapeFeed.key(of: line) { recovered.behindFrames.append(key) }
         switch line {
-        case .meta: break
+        case .meta(_, let meta): recovered.settings = try? OutputSettings(tape: meta.config)
         case .rest(let time, let n, let source, let url, let body):
             ingest.answered(source, url: url, body: Array(body), at: time, n: n)
         case .frame(let time, let n, let source, let bytes):

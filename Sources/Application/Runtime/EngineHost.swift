@@ -8,6 +8,7 @@ internal import MarketData
 internal import Network
 internal import Primitives
 internal import SymbolCore
+internal import Telemetry
 internal import Wire
 
 /// The engine of a live run with everything that keeps it true: tape, commit log, checkpoints.
@@ -32,6 +33,7 @@ final class EngineHost: @unchecked Sendable {
     let logger: Logger
     let directory: String
     let hasTape: Bool
+    private let meta: TapeMeta
     private let lock: DirectoryLock
     var recovered = Recovered()
     /// Feed thread, from the end of recovery on.
@@ -52,6 +54,8 @@ final class EngineHost: @unchecked Sendable {
         /// Places where ordinals are missing on the tape.
         var holes = 0
         var lastN: Ordinal = 0
+        /// As the tape's last meta line says.
+        var settings: OutputSettings?
     }
 
     struct FeedFigures: Sendable {
@@ -70,6 +74,7 @@ final class EngineHost: @unchecked Sendable {
         _ configuration: Configuration,
         servedSymbols: Set<String>?,
         makeBus: (any DurableLog) -> any MessageBus,
+        commitSeconds: Histogram,
         logger: Logger
     ) throws {
         self.configuration = configuration
@@ -82,7 +87,9 @@ final class EngineHost: @unchecked Sendable {
         store = try SQLiteCommitStore(path: directory + "/commits.sqlite", epoch: identity.epoch)
         let committed = try store.load()
         hasTape = try !TapeSegment.paths(in: directory + "/tape").isEmpty
-        let saved = try SavedStates(directory: directory + "/checkpoints", logger: logger)
+        let settings = OutputSettings(configuration)
+        let layout = BuildIdentity.layout ^ settings.layout
+        let saved = try SavedStates(directory: directory + "/checkpoints", layout: layout, logger: logger)
         self.saved = saved
         tape = try Self.openTape(configuration, trusted: saved.door?.n, logger: logger)
         log = StoreLog(store: store, state: committed)
@@ -97,33 +104,40 @@ final class EngineHost: @unchecked Sendable {
             resuming: committed,
             store: store,
             sink: sink,
-            hooks: .init(tape: tape) { health in
-                switch health {
-                case .durable:
-                    logger.notice("journal_durable")
-                    teller.tell("journal", .up, "")
-                case .failing(let error):
-                    // The words change with the call that fails; that it fails is told once.
-                    guard teller.tell("journal", .degraded, "\(error)") else { return }
-                    logger.critical("journal_failing", metadata: ["error": "\(error)"])
-                }
-            }
+            hooks: .init(
+                tape: tape,
+                healthChanged: { health in
+                    switch health {
+                    case .durable:
+                        logger.notice("journal_durable")
+                        teller.tell("journal", .up, "")
+                    case .failing(let error):
+                        // The words change with the call that fails; that it fails is told once.
+                        guard teller.tell("journal", .degraded, "\(error)") else { return }
+                        logger.critical("journal_failing", metadata: ["error": "\(error)"])
+                    }
+                },
+                committed: { commitSeconds.record($0) }
+            )
         )
+        let meta = TapeMeta(epoch: committed.epoch, run: identity.run, config: settings.json)
+        self.meta = meta
         second = configuration.tape.recordDir.map { directory in
             SecondTape(
                 directory: directory,
                 limits: TapeWriter.Limits(configuration.tape, waits: false),
-                meta: TapeMeta(epoch: committed.epoch, run: identity.run),
+                meta: meta,
                 logger: logger,
                 changed: { teller.tell("record", $0, $1) }
             )
         }
-        checkpointer = Checkpointer(saved: saved, sequencer: sequencer, tape: tape, shards: shards) { words in
-            logger.error("checkpoint_failed", metadata: ["error": "\(words)"])
-        }
-        var core = SymbolCoreOptions(planLimit: configuration.engine.maxPlans)
-        core.publishNanos = Int64(configuration.engine.publishMs) * 1_000_000
-        core.repairNanos = Int64(configuration.feed.repairMs) * 1_000_000
+        checkpointer = Checkpointer(
+            saved: saved,
+            sequencer: sequencer,
+            tape: tape,
+            shards: shards,
+            layout: layout
+        ) { words in logger.error("checkpoint_failed", metadata: ["error": "\(words)"]) }
         let savedCores = (self.saved.checkpoint?.parts ?? []).map { ($0.name, $0.bytes) }
         engine = Engine(
             EngineOptions(
@@ -132,13 +146,13 @@ final class EngineHost: @unchecked Sendable {
                 mailboxInputs: configuration.engine.mailboxEvents,
                 symbolLimit: configuration.engine.maxSymbols,
                 servedSymbols: servedSymbols,
-                lagMaxNanos: Int64(configuration.feed.lagMaxMs) * 1_000_000,
-                core: core
+                lagMaxNanos: settings.lagMaxNanos,
+                watchesSilence: settings.watchesSilence,
+                core: settings.coreOptions(limitsLivePlans: true)
             ),
             sink: sequencer,
             savedCores: Dictionary(savedCores, uniquingKeysWith: { $1 })
         )
-        let meta = TapeMeta(epoch: committed.epoch, run: identity.run)
         if hasTape {
             tape.goOn(meta)
         } else {
@@ -192,11 +206,20 @@ final class EngineHost: @unchecked Sendable {
             keepsKeys: isExchangeClock,
             behindFrames: recovered.behindFrames
         )
+        noteChangedSettings(at: engine.ingest.numbering.received)
         self.recorder = recorder
         engine.ingest.recorder = recorder
         second?.start()
         // What the bus forgot (the twin in memory: everything) it gets again: each plan's last snapshot.
         try republishPlans()
+    }
+
+    /// Tells the tape of settings that aren't those of the inputs so far: a replay has to know.
+    private func noteChangedSettings(at received: Instant) {
+        // Behind a restored door nothing may be told: the door was saved under these.
+        guard hasTape, let before = recovered.settings, before != OutputSettings(configuration) else { return }
+        logger.notice("settings_changed", metadata: ["note": "a replay of this tape needs --config beyond this line"])
+        tape.begin(meta, at: max(received, .zero))
     }
 
     private func republishPlans() throws {
@@ -263,6 +286,9 @@ final class EngineHost: @unchecked Sendable {
         let ingest = engine.ingest
         checkpointer.begin(ingest) { recorder?.door(of: ingest, isLast: isLast) }
     }
+
+    /// Messages of a recovery that weren't held for the bus.
+    var heldDropped: Int64 { sink.dropped }
 
     var feedFigures: FeedFigures { figures.withLock { $0 } }
 

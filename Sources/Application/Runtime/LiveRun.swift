@@ -37,6 +37,8 @@ package final class LiveRun: @unchecked Sendable {
     private var control: EngineControl?
     private var gateway: Gateway?
     private var supervisor: FeedSupervisor?
+    /// Where there is no gateway.
+    private var admin: AdminListener?
     private var tapeFeed: TapeFeed?
 
     /// A run that stands still; `tapeFiles` are the feed instead of a provider, empty for a provider.
@@ -49,6 +51,9 @@ package final class LiveRun: @unchecked Sendable {
 
     /// Where the gateway listens: known after `start`.
     package var gatewayPort: Int? { gateway.flatMap { try? $0.ports().public } }
+
+    /// Where health and metrics are: known after `start`.
+    package var adminPort: Int? { (gateway.flatMap { try? $0.ports().admin } ?? (try? admin?.port()) ?? nil) }
 
     /// Recovers, connects, listens.
     ///
@@ -84,14 +89,22 @@ package final class LiveRun: @unchecked Sendable {
             control = EngineControl(host: host, bus: bus, recordsBus: recordsBus, logger: logger)
         }
         if let host, tapeFiles.isEmpty { try makeFeeds(host) }
-        if roles.contains(.gateway) { try startGateway(on: bus) }
+        RunMetrics.register(bus, in: metrics)
+        gatewayLoop.start()
+        if roles.contains(.gateway) { try startGateway(on: bus) } else { try startAdmin() }
         bus.start(engine: control, subscriber: gateway)
         if let host {
             host.busStarted()
             host.start()
             host.feedLoop.execute { [self] in startFeeds(host) }
         }
-        logger.info("running", metadata: ["gateway": "\(gatewayPort.map(String.init) ?? "none")"])
+        logger.info(
+            "running",
+            metadata: [
+                "gateway": "\(gatewayPort.map(String.init) ?? "none")",
+                "admin": "\(adminPort.map(String.init) ?? "none")",
+            ]
+        )
     }
 
     /// Drains the gateway, ends the feeds, commits what is under way.
@@ -105,6 +118,7 @@ package final class LiveRun: @unchecked Sendable {
         }
         await bus?.stop()
         gateway?.stop()
+        admin?.stop()
         for loop in [busLoop, gatewayLoop] {
             loop.stop()
             loop.join()
@@ -136,6 +150,7 @@ package final class LiveRun: @unchecked Sendable {
                     return MemoryBus()
                 }
             },
+            commitSeconds: metrics.histogram("commit_seconds", help: "Tape and store of a group, until on the disk."),
             logger: logger
         )
         if let failure { throw failure }
@@ -151,11 +166,7 @@ package final class LiveRun: @unchecked Sendable {
     }
 
     private func startGateway(on bus: any MessageBus) throws {
-        gatewayLoop.start()
-        var seams = GatewaySeams()
-        let metrics = metrics
-        seams.metrics = { metrics.exposition() }
-        seams.dependencies = { [weak self] in self?.dependencies ?? [] }
+        var seams = makeSeams()
         let logger = logger
         seams.log = { event, fields in
             logger.info("\(event)", metadata: Dictionary(fields.map { ($0.0, "\($0.1)") }, uniquingKeysWith: { $1 }))
@@ -189,6 +200,25 @@ package final class LiveRun: @unchecked Sendable {
         FeedMetrics.register(supervisor, in: metrics)
         host.sink.connect { payload in host.feedLoop.execute { supervisor.requested(payload) } }
         control?.watched = { channels in host.feedLoop.execute { supervisor.watched(channels) } }
+    }
+
+    private func startAdmin() throws {
+        var seams = makeSeams()
+        let dependencies = seams.dependencies
+        let control = control
+        // With a gateway it is the gateway that says how the bus is doing.
+        seams.dependencies = { (control.map { [$0.busDependency] } ?? []) + dependencies() }
+        let admin = AdminListener(loop: gatewayLoop, seams: seams)
+        try admin.start(host: configuration.admin.listen.host, port: configuration.admin.listen.port)
+        self.admin = admin
+    }
+
+    private func makeSeams() -> GatewaySeams {
+        var seams = GatewaySeams()
+        let metrics = metrics
+        seams.metrics = { metrics.exposition() }
+        seams.dependencies = { [weak self] in self?.dependencies ?? [] }
+        return seams
     }
 
     /// Feed loop thread.

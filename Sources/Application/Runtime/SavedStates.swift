@@ -15,13 +15,15 @@ struct SavedStates {
     /// The newest of this build at or before the checkpoint.
     let door: Checkpoint?
 
+    /// `layout` is this build's under these settings.
+    ///
     /// - Throws: `JournalError` where the directory can't be read or made.
-    init(directory: String, logger: Logger) throws {
+    init(directory: String, layout: Int64, logger: Logger) throws {
         cores = try CheckpointStore(directory: directory)
         doors = try CheckpointStore(directory: directory, prefix: "door-")
         func usable(_ found: CheckpointStore.Found) -> Checkpoint? {
             for damage in found.damage { logger.warning("checkpoint_damaged", metadata: ["error": "\(damage)"]) }
-            return found.checkpoint.flatMap { $0.layout == BuildIdentity.layout ? $0 : nil }
+            return found.checkpoint.flatMap { $0.layout == layout ? $0 : nil }
         }
         let newest = usable(try cores.newest())
         checkpoint = newest

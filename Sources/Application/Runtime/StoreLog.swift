@@ -36,7 +36,8 @@ final class StoreLog: DurableLog {
 /// What the Sequencer releases to: the bus, with the log's position moved first.
 ///
 /// Until the bus has an engine's end, which is after recovery, messages are held: a recovery releases what had not been
-/// committed before the end of the process, and the plans' snapshots.
+/// committed before the end of the process, and the plans' snapshots. At most `heldMax` are held; what is beyond, the bus
+/// gets as it gets what it lost: durable messages from the commit log, snapshots when it is up.
 final class BusSink: MessageSink {
     private let log: StoreLog
     private let bus: any MessageBus
@@ -46,14 +47,20 @@ final class BusSink: MessageSink {
     private let requested = Lock<(@Sendable ([UInt8]) -> Void)?>(nil)
     /// Which contracts have open plans.
     let roster = PlanRoster()
+    private let droppedCount = Lock<Int64>(0)
+    private let heldMax: Int
     /// Held around every release, so that what is released again can't overtake what is new.
     private let gate = Lock(())
 
-    init(log: StoreLog, bus: any MessageBus) {
+    init(log: StoreLog, bus: any MessageBus, heldMax: Int = 65_536) {
         self.log = log
         self.bus = bus
+        self.heldMax = heldMax
         held = Lock([])
     }
+
+    /// How many were beyond `heldMax`.
+    var dropped: Int64 { droppedCount.withLock { $0 } }
 
     /// The bus has started: what was held goes out first.
     func open() {
@@ -72,8 +79,11 @@ final class BusSink: MessageSink {
         log.released(messages)
         roster.released(messages)
         let isHeld = held.withLock { held in
-            held?.append(contentsOf: messages)
-            return held != nil
+            guard let count = held?.count else { return false }
+            let room = max(0, heldMax - count)
+            held?.append(contentsOf: messages.prefix(room))
+            if messages.count > room { droppedCount.withLock { $0 += Int64(messages.count - room) } }
+            return true
         }
         if !isHeld { gate.withLock { _ in bus.release(messages) } }
     }

@@ -100,18 +100,24 @@ enum FastScan {
         // No digit, or a leading zero that JSON forbids.
         guard bits != 0, digits & 0xFF != 0 || bits == 8 else { return false }
         let whole = number(digits, bits: bits)
-        place += Int(truncatingIfNeeded: bits >> 3)
-        var fraction: UInt64 = 0
-        if (digits &>> bits) & 0xFF == UInt64(UInt8(ascii: ".") ^ 0x30) {
-            let tail = load(place, 1) ^ zeros
-            let tailStops = nonDigits(tail)
-            guard tailStops != 0 else { return false }
-            let tailBits = UInt64(truncatingIfNeeded: tailStops.trailingZeroBitCount &- 7)
-            guard tailBits != 0, tailBits <= 48 else { return false }
-            let kept = tail & ((1 &<< tailBits) &- 1)
-            fraction = tailBits <= 32 ? fourDigits(kept) &* 100 : eightDigits(kept << 16)
-            place += 1 &+ Int(truncatingIfNeeded: tailBits >> 3)
+        guard (digits &>> bits) & 0xFF == UInt64(UInt8(ascii: ".") ^ 0x30) else {
+            place += Int(truncatingIfNeeded: bits >> 3)
+            value = Int64(truncatingIfNeeded: whole &* 1_000_000)
+            return true
         }
+        // Where the number ends is looked for in both words at once, so that the next field waits for one load and not
+        // for two. No byte up to the second stop carries into its neighbour, so the second lowest bit is exact too.
+        let later = stops & (stops &- 1)
+        let nextStops = nonDigits(load(place, 8) ^ zeros)
+        guard later | nextStops != 0 else { return false }
+        let beyond = later == 0 ? nextStops.trailingZeroBitCount : 0
+        let end = UInt64(truncatingIfNeeded: later.trailingZeroBitCount &- 7 &+ beyond)
+        let tailBits = end &- bits &- 8
+        guard tailBits != 0, tailBits <= 48 else { return false }
+        let tail = load(place, 1 &+ Int(truncatingIfNeeded: bits >> 3)) ^ zeros
+        let kept = tail & ((1 &<< tailBits) &- 1)
+        let fraction = tailBits <= 32 ? fourDigits(kept) &* 100 : eightDigits(kept << 16)
+        place += Int(truncatingIfNeeded: end >> 3)
         value = Int64(truncatingIfNeeded: whole &* 1_000_000 &+ fraction)
         return true
     }

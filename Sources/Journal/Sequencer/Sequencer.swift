@@ -44,20 +44,33 @@ package final class Sequencer: OutputSink, Sendable {
         package var flush: @Sendable () -> JournalError?
         /// Health changed.
         package var healthChanged: @Sendable (JournalHealth) -> Void
+        /// A group is on the disk; how long tape and store took, in nanoseconds.
+        package var committed: @Sendable (_ nanos: Int64) -> Void
 
         package init(
             sync: @escaping @Sendable () -> JournalError? = { nil },
             flush: @escaping @Sendable () -> JournalError? = { nil },
-            healthChanged: @escaping @Sendable (JournalHealth) -> Void = { _ in }
+            healthChanged: @escaping @Sendable (JournalHealth) -> Void = { _ in },
+            committed: @escaping @Sendable (_ nanos: Int64) -> Void = { _ in }
         ) {
             self.sync = sync
             self.flush = flush
             self.healthChanged = healthChanged
+            self.committed = committed
         }
 
         /// The hooks of a run that records a tape.
-        package init(tape: TapeWriter, healthChanged: @escaping @Sendable (JournalHealth) -> Void) {
-            self.init(sync: { tape.sync() }, flush: { tape.flush() }, healthChanged: healthChanged)
+        package init(
+            tape: TapeWriter,
+            healthChanged: @escaping @Sendable (JournalHealth) -> Void,
+            committed: @escaping @Sendable (_ nanos: Int64) -> Void = { _ in }
+        ) {
+            self.init(
+                sync: { tape.sync() },
+                flush: { tape.flush() },
+                healthChanged: healthChanged,
+                committed: committed
+            )
         }
     }
 
@@ -75,8 +88,11 @@ package final class Sequencer: OutputSink, Sendable {
         package var blockedPosts: Int64 = 0
         /// Batches posted after `close`.
         package var latePosts: Int64 = 0
-        /// Most outputs that waited for a shard to pass.
+        /// Outputs that wait for a shard to pass, and the most that did.
+        package var pending: Int = 0
         package var pendingMax: Int = 0
+        /// Messages that wait for a broken store.
+        package var backlog: Int = 0
     }
 
     private struct Inbox {

@@ -38,6 +38,7 @@ struct SequencerWorker {
         let isDurable = commit(turn.group)
         release(turn.items, isDurable: isDurable)
         counters.outputs = core.counters
+        (counters.pending, counters.backlog) = (core.pendingCount, backlog.messages.count)
         if !turn.items.isEmpty { counters.turns += 1 }
         flushTape()
     }
@@ -50,6 +51,7 @@ struct SequencerWorker {
         }
         backlog.append(group)
         guard !backlog.isEmpty else { return true }
+        let start = Self.nanos(CLOCK_MONOTONIC)
         if let error = hooks.sync() {
             fail(error)
             return false
@@ -61,6 +63,7 @@ struct SequencerWorker {
             return false
         }
         counters.commits += 1
+        hooks.committed(Self.nanos(CLOCK_MONOTONIC) - start)
         backlog = CommitGroup()
         change(to: .durable)
         return true
@@ -104,9 +107,7 @@ struct SequencerWorker {
 
     /// A commit has synced the tape already, but inputs without outputs must not stay in this process either.
     private mutating func flushTape() {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        let now = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        let now = Self.nanos(CLOCK_MONOTONIC_COARSE) / 1_000_000
         guard now - lastFlush >= Int64(limits.idleMs) else { return }
         lastFlush = now
         if let error = hooks.flush() {
@@ -114,5 +115,11 @@ struct SequencerWorker {
         } else if backlog.isEmpty, !isAbandoned {
             change(to: .durable)
         }
+    }
+
+    private static func nanos(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

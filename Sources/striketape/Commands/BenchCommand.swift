@@ -59,10 +59,14 @@ struct BenchCommand: ParsableCommand {
         var plans = 1_000
 
         @OptionGroup var output: Output
+        @OptionGroup var configuration: ConfigurationOptions
 
         func run() throws {
+            let settings = OutputSettings(try configuration.load(feedIsTape: true).configuration)
             let frames = try Bench.frames(file)
-            try output.show { [try Bench.engine(frames, shards: shards, planCount: plans)] }
+            try output.show {
+                [try Bench.engine(frames, shards: shards, planCount: plans, settings: settings)]
+            }
         }
     }
 

@@ -40,7 +40,7 @@ struct DemoCommand: AsyncParsableCommand {
                 say: { line in FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
             )
             try demo.start()
-            await Interrupt.wait()
+            await Interrupt.wait(hangup: true)
             print("Ending.")
             await demo.stop()
         } catch {

@@ -36,7 +36,8 @@ struct ReplayCommand: ParsableCommand {
     @Flag(help: "No progress.")
     var quiet = false
 
-    @OptionGroup var configuration: ConfigurationOptions
+    @OptionGroup(title: "Settings (without --config those on the tape)")
+    var configuration: ConfigurationOptions
 
     func validate() throws {
         guard (1...64).contains(shards) else { throw ValidationError("--shards: expected 1…64, found \(shards)") }
@@ -45,8 +46,12 @@ struct ReplayCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try configuration.load()
-        var options = ReplayOptions(files: files, shards: shards, engine: loaded.configuration.engine)
+        let loaded = try configuration.load(feedIsTape: true)
+        var options = ReplayOptions(files: files, shards: shards)
+        // A file that was asked for wins over what the tape says; without one the tape's settings make live = replay.
+        if configuration.config != nil { options.settings = OutputSettings(loaded.configuration) }
+        options.fallback = OutputSettings(loaded.configuration)
+        options.fallback.watchesNothing()
         options.speed = try Speed(option: speed).factor
         options.plansFile = plans
         options.outFile = out
