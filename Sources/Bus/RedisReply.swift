@@ -1,7 +1,7 @@
 internal import CHiredis
 
 /// A reply of Redis (RESP2).
-enum RedisReply: Equatable {
+enum RedisReply: Equatable, Sendable {
     case text([UInt8])
     case status(String)
     case integer(Int64)

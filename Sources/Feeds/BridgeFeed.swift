@@ -14,9 +14,7 @@ package final class BridgeFeed: MarketFeed {
     private var machine: BridgeConnection
     private var random = SystemRandomNumberGenerator()
 
-    /// - Parameters:
-    ///   - client: the bridge's address; a token is in its headers.
-    ///   - limits: deadlines, lines and books.
+    /// A feed that stands still; a token is in the client's headers.
     package init(
         loop: EventLoop,
         client: WebSocketClientOptions,

@@ -49,7 +49,7 @@ package final class FlowFeed: MarketFeed {
     private var random = SystemRandomNumberGenerator()
     private var sessions = SessionClock(SessionCalendar())
 
-    /// - Parameter fetch: asks the provider's REST interface; nil where it mustn't be asked.
+    /// A feed that stands still; `fetch` asks the provider's REST interface, nil where it mustn't be asked.
     package init(
         loop: EventLoop,
         options: FlowFeedOptions,

@@ -21,10 +21,7 @@ package final class LeasedFeed: MarketFeed, @unchecked Sendable {
     private var ended = FeedCounters()
     private var timer: TimerHandle?
 
-    /// - Parameters:
-    ///   - lease: asked every sixth of its life.
-    ///   - lifeNanos: how long it lives without a renewal.
-    ///   - make: makes the feed anew.
+    /// A feed that stands still; the lease is asked every sixth of its life, `make` makes the feed anew.
     package init(
         _ source: FeedSource,
         loop: EventLoop,

@@ -232,7 +232,7 @@ final class FakeEngine: BusEngine, Sendable {
                 let revision = state.revisions[channel, default: 0] + 1
                 state.revisions[channel] = revision
                 position = .conflatable(base: offset, run: "r1", revision: revision)
-            case .state, .reply: position = .snapshot(offset: offset)
+            case .state, .reply, .request: position = .snapshot(offset: offset)
             }
             var bytes: [UInt8] = []
             Envelope.encode(

@@ -10,7 +10,11 @@ internal import Network
 /// Through Redis where it is configured, so that processes on other machines count too; else by a lock on a file that all
 /// processes of this user share.
 enum Leases {
-    /// - Parameter owner: unlike any other process's, but the same after a restart: what was ours is ours at once.
+    /// What gives each market its lease.
+    ///
+    /// `owner` is unlike any other process's, but the same after a restart: what was ours is ours at once.
+    ///
+    /// - Throws: where the lock's directory can't be made, or the Redis URL isn't one.
     static func make(
         _ configuration: Configuration,
         owner: String,

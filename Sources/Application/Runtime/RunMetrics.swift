@@ -1,5 +1,6 @@
 internal import Bus
 internal import Engine
+internal import Feeds
 internal import Journal
 internal import Telemetry
 
