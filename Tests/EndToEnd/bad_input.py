@@ -50,7 +50,7 @@ def wrong_key():
     check("wrong key: told by name in the log", said and "auth" in run.err.lower(), run.err[-800:])
     came_true(lambda: not system.is_ready, 5)
     status, _, body = http_call(system.admin_port, "GET", "/readyz")
-    check("wrong key: not ready, and the feed is what isn't", status == 503 and b"feed.stocks" in body, body)
+    check("wrong key: not ready, and the feed is what isn't", status == 503 and b"feed.polygon.stocks" in body, body)
     check("wrong key: the rest goes on", create_plan(system.port, GOOD).startswith("p_"))
     subscriber = Subscriber(system.port, ["health"])
     came_true(lambda: any(m.get("ch") == "health" for m in subscriber.received), 5)
