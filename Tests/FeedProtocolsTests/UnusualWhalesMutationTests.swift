@@ -165,7 +165,7 @@ private struct Reference {
         FieldMutator.fields(String(frame.drop { $0 != "," }.dropFirst().dropLast()))
     }
 
-    private static let rounds = LongRuns.rounds("mutations of flow frames", 400, long: 2_000)
+    private static let rounds = LongRuns.rounds("mutations of flow frames", 250, long: 2_000)
 
     private static func frame(_ mutator: inout FieldMutator) -> [UInt8] {
         let choice = mutator.below(2)
