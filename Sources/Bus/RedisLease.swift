@@ -43,7 +43,7 @@ package final class RedisLease: Lease, @unchecked Sendable {
     private var early: [(Bool) -> Void] = []
 
     /// - Parameters:
-    ///   - name: what is leased, `feed:polygon.stocks:…`.
+    ///   - name: what is leased, `feed:` and the feed's name.
     ///   - owner: this process's name, unlike any other's.
     ///   - timeToLiveMillis: after so long without a renewal another may have it.
     ///   - options: where Redis is.

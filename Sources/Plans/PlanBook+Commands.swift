@@ -149,7 +149,7 @@ extension PlanBook {
         record.carriedLow = Sample.unconfirmedDown
         record.needsReview = false
         record.isDoubtful = false
-        (record.gapFrom, record.gapTo) = (.min, .min)
+        table.gaps[slot] = nil
         table.records[Int(slot)] = record
     }
 

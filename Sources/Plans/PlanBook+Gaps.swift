@@ -213,8 +213,7 @@ extension PlanBook {
                 // A draft that is to be armed inside the gap has its part of it.
                 let isArming = record.state == .draft && !record.needsReview && record.armDue < to.nanos
                 guard record.isWatching || isArming, !quotesOnly || record.trigger.usesQuotes else { continue }
-                book.table.records[Int(slot)].gapFrom = from.nanos
-                book.table.records[Int(slot)].gapTo = to.nanos
+                book.table.gaps[slot] = PlanTable.Gap(slot: slot, from: from.nanos, to: to.nanos)
                 var status = book.table.records[Int(slot)].status(book.handle(slot), .unrepaired)
                 status.blind = .gap(from: from, to: to)
                 out.append(.status(status))

@@ -109,7 +109,7 @@ extension PlanBook {
             favourable: hasBest ? Price(micros: max(0, record.carriedHigh - entry)) : nil,
             adverse: hasWorst ? Price(micros: max(0, entry - record.carriedLow)) : nil,
             expiry: record.expiry == .max ? nil : Instant(nanos: record.expiry),
-            blind: record.blindness,
+            blind: table.blindness(slot),
             needsReview: record.needsReview
         )
     }

@@ -87,7 +87,7 @@ extension PlanRecord {
             state: state,
             stop: Price(micros: stop),
             reason: reason,
-            blind: blindness,
+            blind: isBlind ? .blind : .sees,
             needsReview: needsReview
         )
     }

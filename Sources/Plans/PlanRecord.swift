@@ -94,9 +94,6 @@ struct PlanRecord: BitwiseCopyable {
     var armDue: Int64 = .min
     /// Time of the last x that may have changed what it waits for: a bar around it isn't wholly its own.
     var changed: Int64 = .min
-    /// The last gap that wasn't repaired; `Int64.min` for none.
-    var gapFrom: Int64 = .min
-    var gapTo: Int64 = .min
     /// What was carried over from before `since`: last x (0 for none), and best and worst as the long sees them.
     var carriedX: Int64 = 0
     var carriedHigh: Int64 = Sample.unconfirmedUp
@@ -107,11 +104,6 @@ struct PlanRecord: BitwiseCopyable {
 
     /// Takes x from its group.
     var isWatching: Bool { (state == .armed || state == .entered) && !needsReview }
-
-    var blindness: PlanBlindness {
-        if isBlind { return .blind }
-        return gapFrom == .min ? .sees : .gap(from: Instant(nanos: gapFrom), to: Instant(nanos: gapTo))
-    }
 
     /// A price as a long sees it: a short's turned over zero, so that the rules are written once.
     func signed(_ micros: Int64) -> Int64 { isLong ? micros : -micros }

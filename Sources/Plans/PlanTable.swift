@@ -16,7 +16,16 @@ struct PlanTable {
         var next: UInt32
     }
 
+    /// A gap that nobody repaired, in nanoseconds of exchange time.
+    struct Gap: BitwiseCopyable {
+        var slot: UInt32
+        var from: Int64
+        var to: Int64
+    }
+
     var records = Chunked<PlanRecord>()
+    /// Each plan's last gap, by slot: few have one.
+    var gaps: [UInt32: Gap] = [:]
     private var freeSlots: [UInt32] = []
     private var targets = Pool<PlanTarget>()
     private var ids = Pool<UInt8>()
@@ -84,8 +93,16 @@ struct PlanTable {
         }
         records[Int(slot)].order = 0
         records[Int(slot)].generation &+= 1
+        gaps[slot] = nil
         freeSlots.append(slot)
         count -= 1
+    }
+
+    /// Whether a plan is seen; else since when, or what of it wasn't.
+    func blindness(_ slot: UInt32) -> PlanBlindness {
+        if records[Int(slot)].isBlind { return .blind }
+        guard let gap = gaps[slot] else { return .sees }
+        return .gap(from: Instant(nanos: gap.from), to: Instant(nanos: gap.to))
     }
 
     /// The definition in force.
@@ -272,6 +289,7 @@ struct PlanTable {
 extension PlanTable: Checkpointable {
     func save(to writer: inout StateWriter) {
         records.save(to: &writer)
+        writer.write(gaps.values.sorted { $0.slot < $1.slot })
         writer.write(freeSlots)
         targets.save(to: &writer)
         ids.save(to: &writer)
@@ -285,6 +303,7 @@ extension PlanTable: Checkpointable {
 
     init(restoring reader: inout StateReader) throws(StateError) {
         records = try Chunked(restoring: &reader)
+        for gap in try reader.readArray(of: Gap.self) { gaps[gap.slot] = gap }
         freeSlots = try reader.readArray()
         targets = try Pool(restoring: &reader)
         ids = try Pool(restoring: &reader)

@@ -2,6 +2,27 @@
 
 from harness import CANARY_KEY, accepts, free_port, http_call, striketape, wait_until
 
+# Secrets of the other two providers, to be found nowhere.
+TOKENS = {"uw": "canary-uw-token-6c1d", "ib": "canary-ib-token-77e0"}
+
+
+def three_feeds(port):
+    """Settings of a run with all three providers, whom the simulator plays on one port."""
+    return {
+        "STRIKETAPE_POLYGON_SYMBOLS": "SPY,QQQ,I:SPX",
+        "STRIKETAPE_POLYGON_MARKETS": "stocks,options,indices",
+        "STRIKETAPE_POLYGON_REST_URL": "http://127.0.0.1:%d" % port,
+        "STRIKETAPE_UW_URL": "ws://127.0.0.1:%d/socket" % port,
+        "STRIKETAPE_UW_REST_URL": "http://127.0.0.1:%d" % port,
+        "STRIKETAPE_UW_TOKEN": TOKENS["uw"],
+        "STRIKETAPE_IB_URL": "ws://127.0.0.1:%d/ib/v1" % port,
+        "STRIKETAPE_IB_TOKEN": TOKENS["ib"],
+        "STRIKETAPE_UNIVERSE_CHAIN_STRIKES": "3",
+        "STRIKETAPE_FEED_BACKOFF_MS": "100",
+        # In market seconds, which are fast here.
+        "STRIKETAPE_FEED_REPAIR_MS": "3600000",
+    }
+
 
 class System:
     """Ports and settings of one system; its processes are started and ended one by one."""

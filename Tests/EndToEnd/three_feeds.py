@@ -4,29 +4,11 @@ import glob
 
 import store
 from harness import *
-from system import System
+from system import TOKENS, System, three_feeds
 from websocket import Subscriber
 
 SEED = int(os.environ.get("STRIKETAPE_TEST_SEED", "37"))
-TOKENS = {"uw": "canary-uw-token-6c1d", "ib": "canary-ib-token-77e0"}
 FEEDS = ["polygon.stocks", "polygon.options", "polygon.indices", "uw", "ib"]
-
-
-def settings(port):
-    return {
-        "STRIKETAPE_POLYGON_SYMBOLS": "SPY,QQQ,I:SPX",
-        "STRIKETAPE_POLYGON_MARKETS": "stocks,options,indices",
-        "STRIKETAPE_POLYGON_REST_URL": "http://127.0.0.1:%d" % port,
-        "STRIKETAPE_UW_URL": "ws://127.0.0.1:%d/socket" % port,
-        "STRIKETAPE_UW_REST_URL": "http://127.0.0.1:%d" % port,
-        "STRIKETAPE_UW_TOKEN": TOKENS["uw"],
-        "STRIKETAPE_IB_URL": "ws://127.0.0.1:%d/ib/v1" % port,
-        "STRIKETAPE_IB_TOKEN": TOKENS["ib"],
-        "STRIKETAPE_UNIVERSE_CHAIN_STRIKES": "3",
-        "STRIKETAPE_FEED_BACKOFF_MS": "100",
-        # In market seconds, which are fast here.
-        "STRIKETAPE_FEED_REPAIR_MS": "3600000",
-    }
 
 
 def simulate(system, speed, scenario=None):
@@ -85,7 +67,7 @@ print("seed", SEED)
 redis = Redis()
 state = scratch("three")
 system = System("three", state, redis)
-system.environment.update(settings(system.provider_port))
+system.environment.update(three_feeds(system.provider_port))
 scenario = [
     {"at": 60, "provider": "polygon", "mood": "reset"},
     {"at": 120, "provider": "uw", "mood": "abort"},

@@ -185,7 +185,7 @@ final class Listener: WebSocketClientHandler, @unchecked Sendable {
     }
 
     @Test(arguments: [
-        (Mood.reset, "closed 1006"), (.abort, "closed 1006"), (.close1008, "closed 1008"), (.close1012, "closed 1002"),
+        (Mood.reset, "closed 1006"), (.abort, "closed 1006"), (.close1008, "closed 1008"), (.close1012, "closed 1012"),
         (.halfOpen, "closed 1006"),
     ]) func connectionsEndAsTheMoodSays(mood: Mood, ending: String) throws {
         let world = try Loopback(SimulationOptions(key: "k", speed: 1))

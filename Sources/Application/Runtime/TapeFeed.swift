@@ -44,7 +44,7 @@ final class TapeFeed: @unchecked Sendable {
 
     /// The next slice in the loop's next turn.
     ///
-    /// As a job, not as a timer: libuv fires a timer that is armed for now in the same pass, before sockets, jobs and other
+    /// As a job, not as a timer: libuv fires a timer without delay in the same pass, before sockets, jobs and other
     /// timers get their turn, so that commands, checkpoints and an end would wait for the tape's end.
     private func next() {
         if !loop.execute({ [self] in slice() }) { loop.schedule(after: 1_000_000) { [self] in slice() } }

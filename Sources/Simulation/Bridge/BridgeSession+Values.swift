@@ -111,7 +111,13 @@ extension BridgeSession {
 
     /// The operations that bring the client's book up to date.
     mutating func depth(_ key: String, _ line: inout Line, _ model: MarketModel, _ moment: Moment) {
-        guard let quote = model.quote(of: line.symbol), let old = line.book else { return }
+        guard let quote = model.quote(of: line.symbol) else { return }
+        guard let old = line.book else {
+            // Nobody had quoted when the line began: only a whole book begins a book.
+            book(key, quote, moment)
+            line.book = BridgeBook(quote, rows: line.depth)
+            return
+        }
         let next = BridgeBook(quote, rows: line.depth)
         line.book = next
         for operation in old.operations(to: next, rows: line.depth) {
