@@ -130,13 +130,7 @@ private struct Mutator {
 }
 
 @Suite struct MutationTests {
-    static var rounds: Int {
-        #if DEBUG
-        1_000
-        #else
-        6_000
-        #endif
-    }
+    static let rounds = LongRuns.rounds("mutations of frames", 800, long: 6_000)
 
     @Test(arguments: [1, 2] as [UInt64])
     func aFrameInAnyFormEqualsFoundation(seed: UInt64) {
@@ -166,13 +160,13 @@ private struct Mutator {
         _ frame: [UInt8],
         _ fast: inout DecoderBench,
         _ slow: inout DecoderBench,
-        _ place: String
+        _ place: @autoclosure () -> String
     ) {
         let before = fast.decoder.counters
         let decoded = fast.decode(frame)
         let general = slow.decode(frame)
         let after = fast.decoder.counters
-        let text = "\(place): \(String(decoding: frame, as: UTF8.self).debugDescription)"
+        var text: String { "\(place()): \(String(decoding: frame, as: UTF8.self).debugDescription)" }
         let malformed = after.malformed - before.malformed
         let broken = after.brokenFrames - before.brokenFrames
 
@@ -192,7 +186,7 @@ private struct Mutator {
             return
         }
         // Foundation's decoder keeps the first of equal keys, the wire's readers the last: golden tests have these.
-        if Self.hasEqualKeys(frame) { return }
+        if JSONKeys.hasEqual(frame) { return }
         // And it passes a trailing comma, which JSON doesn't: that is malformed here.
         if malformed + broken > 0, Self.matches(frame, ",\\s*[\\]}]") { return }
         if !Self.agrees(reference, decoded, fast.batch.statuses, after.unknown - before.unknown, malformed), broken == 0
@@ -209,32 +203,6 @@ private struct Mutator {
 
     private static func matches(_ frame: [UInt8], _ pattern: String) -> Bool {
         String(decoding: frame, as: UTF8.self).range(of: pattern, options: .regularExpression) != nil
-    }
-
-    /// Whether some object of a well-formed text has a key twice.
-    private static func hasEqualKeys(_ frame: [UInt8]) -> Bool {
-        var keys: [Set<String>] = []
-        var index = 0
-        while index < frame.count {
-            switch frame[index] {
-            case UInt8(ascii: "{"), UInt8(ascii: "["): keys.append([])
-            case UInt8(ascii: "}"), UInt8(ascii: "]"): keys.removeLast()
-            case UInt8(ascii: "\""):
-                let start = index
-                index += 1
-                while frame[index] != UInt8(ascii: "\"") { index += frame[index] == UInt8(ascii: "\\") ? 2 : 1 }
-                var next = index + 1
-                while next < frame.count, frame[next] <= 0x20 { next += 1 }
-                if next < frame.count, frame[next] == UInt8(ascii: ":") {
-                    guard let key = try? JSONDecoder().decode(String.self, from: Data(frame[start...index])),
-                        keys[keys.count - 1].insert(key).inserted
-                    else { return true }
-                }
-            default: break
-            }
-            index += 1
-        }
-        return false
     }
 
     /// Equal, but for the hash of an id that came as a number: Foundation doesn't keep its digits as written.

@@ -9,13 +9,18 @@ struct Breach: Equatable, CustomStringConvertible {
 }
 
 /// A source file: its path from the package root, and its text.
-struct SourceFile {
+struct SourceFile: Sendable {
     let path: String
     let lines: [Substring]
+    /// Each line without comments and without what stands in string literals, so that words in prose don't count.
+    ///
+    /// A line comment, and literals on one line or between `"""`; enough for this code, which has no block comments.
+    let code: [(number: Int, text: String)]
 
     init(_ path: String, _ text: String) {
         self.path = path
         lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        code = Self.code(lines)
     }
 
     /// The folder under `Sources` or `Tests`: the target's name.
@@ -27,39 +32,38 @@ struct SourceFile {
     var name: String { String(path.split(separator: "/").last ?? "") }
     var isSource: Bool { path.hasPrefix("Sources/") }
 
-    /// Each line without comments and without what stands in string literals, so that words in prose don't count.
-    ///
-    /// A line comment, and literals on one line or between `"""`; enough for this code, which has no block comments.
-    var code: [(number: Int, text: String)] {
+    private static func code(_ lines: [Substring]) -> [(number: Int, text: String)] {
         var isInText = false
         return lines.enumerated().map { index, line in
-            (index + 1, Self.stripped(line, isInText: &isInText))
+            (index + 1, stripped(line, isInText: &isInText))
         }
     }
 
     private static func stripped(_ line: Substring, isInText: inout Bool) -> String {
-        var result = ""
+        let (quote, slash, escape) = (UInt8(ascii: "\""), UInt8(ascii: "/"), UInt8(ascii: "\\"))
+        var result: [UInt8] = []
         var isInLiteral = false
-        var rest = line
-        while let character = rest.first {
-            if rest.hasPrefix("\"\"\"") {
+        // Bytes: characters are slow, and what is looked for is ASCII.
+        var rest = Array(line.utf8)[...]
+        while let byte = rest.first {
+            if rest.starts(with: [quote, quote, quote]) {
                 isInText.toggle()
                 rest = rest.dropFirst(3)
                 continue
             }
             rest = rest.dropFirst()
             if isInText { continue }
-            if character == "\\", isInLiteral {
+            if byte == escape, isInLiteral {
                 rest = rest.dropFirst()
-            } else if character == "\"" {
+            } else if byte == quote {
                 isInLiteral.toggle()
-                result.append(character)
+                result.append(byte)
             } else if !isInLiteral {
-                if character == "/", rest.first == "/" { break }
-                result.append(character)
+                if byte == slash, rest.first == slash { break }
+                result.append(byte)
             }
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
 }
 
@@ -68,22 +72,25 @@ extension StringProtocol {
     ///
     /// Sides where the word itself begins or ends with punctuation (`Date(`, `.random(`) aren't asked about.
     func hasWord(_ word: String) -> Bool {
-        var rest = self[...]
-        while let range = rest.firstRange(of: word) {
-            let before = range.lowerBound == startIndex ? nil : self[index(before: range.lowerBound)]
-            let after = range.upperBound == endIndex ? nil : self[range.upperBound]
-            if !Self.joins(before, word.first), !Self.joins(word.last, after) { return true }
-            rest = rest[index(after: range.lowerBound)...]
+        let (text, word) = (Array(utf8), Array(word.utf8))
+        guard let first = word.first, let last = word.last, text.count >= word.count else { return false }
+        for start in 0...(text.count - word.count) where text[start] == first {
+            let end = start + word.count
+            guard text[start..<end].elementsEqual(word) else { continue }
+            let joinsBefore = start > 0 && Self.joins(text[start - 1], first)
+            if !joinsBefore, end == text.count || !Self.joins(last, text[end]) { return true }
         }
         return false
     }
 
-    private static func joins(_ a: Character?, _ b: Character?) -> Bool {
-        guard let a, let b else { return false }
-        return isPartOfWord(a) && isPartOfWord(b)
-    }
+    private static func joins(_ a: UInt8, _ b: UInt8) -> Bool { isPartOfWord(a) && isPartOfWord(b) }
 
-    private static func isPartOfWord(_ character: Character) -> Bool {
-        character.isLetter || character.isNumber || character == "_"
+    /// Bytes beyond ASCII are taken for letters.
+    private static func isPartOfWord(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), 0x80...: true
+        default: false
+        }
     }
 }

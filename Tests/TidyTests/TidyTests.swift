@@ -6,7 +6,12 @@ import Testing
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    private static func files() throws -> [SourceFile] {
+    /// Read once: each rule goes over all of them.
+    private static let tree = Result { try read() }
+
+    private static func files() throws -> [SourceFile] { try tree.get() }
+
+    private static func read() throws -> [SourceFile] {
         var files: [SourceFile] = []
         for folder in ["Sources", "Tests"] {
             let names = try FileManager.default.subpathsOfDirectory(atPath: root.appendingPathComponent(folder).path)

@@ -60,9 +60,10 @@ package struct TapeRetention: Sendable, Equatable {
 
 /// Closes the segments of a tape and removes those that needn't be kept, on a queue of its own.
 ///
+/// It holds the directory's lock, and gives it back when its last work is done: a later writer never meets it at work.
 /// Commits never wait for it. Any thread.
 package final class TapeKeeper: @unchecked Sendable {
-    // Owner of the unchecked state: `known` and `failure` are the queue's; the rest is constant or locked.
+    // Owner of the unchecked state: `known`, `failure` and `owner` are the queue's; the rest is constant or locked.
     /// How it went so far.
     package struct Status: Sendable, Equatable {
         package var closed: Int64 = 0
@@ -81,6 +82,8 @@ package final class TapeKeeper: @unchecked Sendable {
         var neededAfter: Ordinal = 0
         var status = Status()
         var isAsked = false
+        /// The directory is another's, or will be as soon as the queue is done with the segment that it is at.
+        var isEnded = false
     }
 
     private let directory: String
@@ -91,14 +94,17 @@ package final class TapeKeeper: @unchecked Sendable {
     private let wanted = Lock(Wanted())
     private var known: [Int: TapeIndex] = [:]
     private var failure: JournalError?
+    private var owner: TapeOwner?
 
     init(
         directory: String,
+        owner: TapeOwner,
         level: Int32,
         retention: TapeRetention,
         told: @escaping @Sendable (TapeEvent) -> Void
     ) {
         self.directory = directory
+        self.owner = owner
         self.level = level
         self.retention = retention
         self.told = told
@@ -131,23 +137,35 @@ package final class TapeKeeper: @unchecked Sendable {
         if isFirst { queue.async { self.run() } }
     }
 
-    /// Waits until what was asked is done; then closes the segment that was open.
+    /// Waits until what was asked is done, closes the segment that was open, and gives the directory back.
     ///
     /// - Returns: why it couldn't be closed; it stays raw then.
-    func finish(closing open: Bool) -> JournalError? {
+    func finish() -> JournalError? {
         queue.sync {
-            guard open else { return nil }
             wanted.withLock { $0.open += 1 }
             run()
+            wanted.withLock { $0.isEnded = true }
+            owner = nil
             return failure
         }
     }
+
+    /// Gives the directory back behind the segment that is being closed now; what else was asked stays undone.
+    ///
+    /// Doesn't wait.
+    func abandon() {
+        wanted.withLock { $0.isEnded = true }
+        queue.async { self.owner = nil }
+    }
+
+    private var isEnded: Bool { wanted.withLock { $0.isEnded } }
 
     private func run() {
         let (open, newest, neededAfter) = wanted.withLock { wanted in
             wanted.isAsked = false
             return (wanted.open, wanted.newest, wanted.neededAfter)
         }
+        guard !isEnded else { return }
         do throws(JournalError) {
             try closeAll(before: open)
             try removeSurplus(open: open, newest: newest, neededAfter: neededAfter)
@@ -165,6 +183,7 @@ package final class TapeKeeper: @unchecked Sendable {
         }
         var before = TapeIndex.Before()
         for (segment, path) in try TapeSegment.list(in: directory) where segment.number < open {
+            guard !isEnded else { return }
             if path == segment.rawPath, !(try segment.settle()) {
                 if let index = try segment.pack(level: level, before: before) {
                     known[segment.number] = index
@@ -213,6 +232,7 @@ package final class TapeKeeper: @unchecked Sendable {
             neededAfter: neededAfter
         )
         for (segment, kept) in closed.prefix(count) {
+            guard !isEnded else { return }
             try Files.remove(segment.compressedPath)
             try Files.syncDirectory(directory)
             known[segment.number] = nil

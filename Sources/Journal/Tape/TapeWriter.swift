@@ -94,6 +94,8 @@ package final class TapeWriter: @unchecked Sendable {
 
     /// Bytes of text handed to the kernel at once.
     private static let chunk = 1 << 18
+    /// How long a start waits for a former writer of the same directory: about the time that closing a segment takes.
+    private static let ownerWaitMillis = 10_000
 
     private let limits: Limits
     private let waiting: Lock<Waiting>
@@ -132,11 +134,12 @@ package final class TapeWriter: @unchecked Sendable {
     /// Opens the newest open segment of a directory and cuts off what is torn, or begins a new one.
     ///
     /// - Parameters:
-    ///   - directory: made where it isn't there.
+    ///   - directory: made where it isn't there; this writer's alone until it is closed, abandoned or gone.
     ///   - limits: what may wait, and what is kept.
     ///   - trusted: lines up to this ordinal needn't be looked at again.
     ///   - told: hears of files closed and removed, on the keeper's queue.
-    /// - Throws: `unreadable`, `unwritable`.
+    /// - Throws: `unreadable`, `unwritable`, the latter also where another writer has the directory: after 10 s, or at once
+    ///   where `Limits.waits` is false.
     package init(
         directory: String,
         limits: Limits = Limits(),
@@ -145,6 +148,7 @@ package final class TapeWriter: @unchecked Sendable {
     ) throws(JournalError) {
         self.limits = limits
         try Files.makeDirectory(directory)
+        let owner = try TapeOwner(directory, waitMillis: limits.waits ? Self.ownerWaitMillis : 0)
         let opened = try TapeSegment.openNewest(in: directory, trusted: trusted)
         recovery = opened.recovery
         waiting = Lock(Waiting())
@@ -155,6 +159,7 @@ package final class TapeWriter: @unchecked Sendable {
         if value.status.bytes > 0 { value.pace.resume(try Self.firstTime(opened.segment.rawPath)) }
         keeper = TapeKeeper(
             directory: directory,
+            owner: owner,
             level: limits.level,
             retention: limits.retention,
             told: told
@@ -162,6 +167,8 @@ package final class TapeWriter: @unchecked Sendable {
         keeper.opened(opened.segment.number, newest: recovery.lastTime ?? .zero)
         storage = StorageBox(value, handle)
     }
+
+    deinit { keeper.abandon() }
 
     /// The time of the first line that belongs to a day, else of any input; nil where there is none.
     private static func firstTime(_ path: String) throws(JournalError) -> Instant? {
@@ -359,8 +366,16 @@ package final class TapeWriter: @unchecked Sendable {
             return !value.isClosed
         }
         guard wasOpen else { return nil }
-        guard let error = keeper.finish(closing: true) else { return nil }
+        guard let error = keeper.finish() else { return nil }
         storage.with { value, _ in value.status.failure = error }
         return error
+    }
+
+    /// Leaves the directory to the next writer as the end of this process would: what the kernel hasn't got is gone.
+    ///
+    /// Doesn't wait. The keeper finishes the segment that it is closing now; until then the next writer waits.
+    package func abandon() {
+        storage.with { value, _ in value.isClosed = true }
+        keeper.abandon()
     }
 }
