@@ -262,7 +262,7 @@ struct ChannelFeed {
             return value.replace(with: parts, keeping: .delta)
         case .plans: return false
         case .health:
-            // Merged: the bus's own entry is the gateway's and stands in no state.
+            // Merged, not replaced: what the gateway itself has told of the bus stays where the state doesn't name it.
             let feeds = parts.parts.first { $0.type == .health }?.fields.filter(HotStateFields.isFeed) ?? []
             return value.merge(.health, feeds, revision: state.revision, n: state.n, time: parts.time)
         case .symbol, .bands, .contract: return value.replace(with: parts)
