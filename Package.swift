@@ -78,7 +78,7 @@ let package = Package(
         // Level 7
         .target(
             name: "Console",
-            resources: ["index.html", "app.css", "app.js", "base.js", "net.js", "view.js", "icon.svg"]
+            resources: ["index.html", "app.css", "app.js", "base.js", "net.js", "view.js", "icon.svg", "openapi.json"]
                 .map {
                     .embedInCode($0)
                 },
@@ -146,6 +146,10 @@ let package = Package(
             ]
         ),
         tests("SimulationTests", ["MarketData", "Network", "Primitives", "Simulation", "Wire"]),
+        tests(
+            "DocumentsTests",
+            ["Console", "Gateway", "Network", "Wire", .product(name: "Yams", package: "Yams")]
+        ),
         tests("TidyTests", []),
     ]
 )
