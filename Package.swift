@@ -8,6 +8,13 @@ let withJemalloc = Context.environment["STRIKETAPE_NO_JEMALLOC"] == nil
 let jemalloc: [Target.Dependency] = withJemalloc ? ["CJemalloc"] : []
 let jemallocDefine: [SwiftSetting] = withJemalloc ? [.define("JEMALLOC")] : []
 
+/// The commit that is built, shown by `--version`; empty where the builder doesn't say.
+///
+/// From the environment (`ops/commit`) and not from `Context.gitInformation`, which SwiftPM takes from a cached manifest:
+/// it would show an earlier commit.
+let commit = (Context.environment["STRIKETAPE_COMMIT"] ?? "")
+    .filter { $0.isASCII && ($0.isLetter || $0.isNumber || " ,.-_".contains($0)) }
+
 /// The settings that every target of ours has: the coming language's rules now, and no warning left standing.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -48,6 +55,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
+        .target(name: "CBuildCommit", cSettings: [.define("STRIKETAPE_COMMIT", to: "\"\(commit)\"")]),
         // Level 1
         library("Primitives"),
         // Level 2
@@ -70,9 +78,10 @@ let package = Package(
         // Level 7
         .target(
             name: "Console",
-            resources: ["index.html", "app.css", "app.js", "base.js", "net.js", "view.js", "icon.svg"].map {
-                .embedInCode($0)
-            },
+            resources: ["index.html", "app.css", "app.js", "base.js", "net.js", "view.js", "icon.svg", "openapi.json"]
+                .map {
+                    .embedInCode($0)
+                },
             swiftSettings: strict
         ),
         library("Gateway", ["Bus", "Console", "MarketData", "Network", "Primitives", "Wire"]),
@@ -90,7 +99,8 @@ let package = Package(
         .executableTarget(
             name: "striketape",
             dependencies: [
-                "Application", "Telemetry", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Application", "CBuildCommit", "Telemetry",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + jemalloc,
             swiftSettings: strict + jemallocDefine
         ),
@@ -136,6 +146,10 @@ let package = Package(
             ]
         ),
         tests("SimulationTests", ["MarketData", "Network", "Primitives", "Simulation", "Wire"]),
+        tests(
+            "DocumentsTests",
+            ["Console", "Gateway", "Network", "Wire", .product(name: "Yams", package: "Yams")]
+        ),
         tests("TidyTests", []),
     ]
 )

@@ -7,7 +7,7 @@ extension HotState {
         self.init(channel: channel, epoch: epoch, offset: 0, run: "", revision: 0, n: 0, time: 0, parts: [:])
     }
 
-    /// Takes in a message: a `state` replaces the parts, another message replaces the fields it names.
+    /// Takes in a message: a `state` replaces the parts, another message replaces the fields it has (`HotStateFields`).
     ///
     /// The Lua script `RedisScripts.append` does the same; one test suite runs over both.
     mutating func include(

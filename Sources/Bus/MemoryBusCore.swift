@@ -147,7 +147,7 @@ final class MemoryBusCore: @unchecked Sendable {
             counters.overLimit += 1
             return
         }
-        let fields = JSONMembers.split(message.bytes[header.payload])
+        let fields = HotStateFields.of(header, in: message.bytes)
         if fields == nil { counters.malformed += 1 }
         states[message.channel, default: HotState(of: message.channel, epoch: header.epoch)]
             .include(header, fields: fields ?? [], outputClass: message.outputClass)

@@ -98,7 +98,8 @@ package struct HotState: Sendable, Equatable {
     /// Ordinal and time of the last message included.
     package var n: Int64
     package var time: Int64
-    /// Message type name → its fields, as JSON texts: `tick` → `last` → `145.1`.
+    /// Message type name → its fields, as JSON texts: `tick` → `last` → `145.1`; on `health` each feed's whole last
+    /// message: `health` → `uw` → `{"feed":…}`.
     package var parts: [String: [String: [UInt8]]]
 
     package init(

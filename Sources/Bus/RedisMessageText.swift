@@ -22,7 +22,7 @@ enum RedisMessageText {
     ///   appended all the same, without touching the hot state's fields.
     static func append(_ message: Envelope, _ call: Call, into out: inout [UInt8]) -> Bool {
         let header = EnvelopeHeader(message.bytes)
-        let fields = header.flatMap { JSONMembers.split(message.bytes[$0.payload]) }
+        let fields = header.flatMap { HotStateFields.of($0, in: message.bytes) }
         let kept = fields.flatMap { $0.count <= RedisScripts.fieldsMax ? $0 : nil } ?? []
         let channel = message.channel.name
         RedisCommand.begin(18 + kept.count * 2, into: &out)

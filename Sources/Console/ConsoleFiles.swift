@@ -14,6 +14,8 @@ package enum ConsoleFiles {
         script("/base.js", PackageResources.base_js),
         script("/net.js", PackageResources.net_js),
         script("/view.js", PackageResources.view_js),
+        // What programs read before they have a key.
+        File(path: "/api/v1/openapi.json", contentType: "application/json", bytes: PackageResources.openapi_json),
         File(path: "/icon.svg", contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
     ]
 

@@ -155,30 +155,11 @@ struct ChannelFeed {
     private mutating func take(_ message: ReceivedMessage) {
         let header = message.header
         guard channel.kind == .health || header.offset == nil,
-            let fields = JSONMembers.split(message.bytes[header.payload])
+            let fields = HotStateFields.of(header, in: message.bytes)
         else { return }
-        if channel.kind == .health {
-            // The gap ledger's entries pass by; they aren't a feed's state.
-            guard header.type == .health else { return }
-            takeHealth(fields, n: header.n, time: header.time)
-        } else {
-            value.apply(header.type, fields, revision: revision, n: header.n, time: header.time)
-        }
-    }
-
-    /// The health channel's value is the last message of each feed, under the feed's name.
-    private mutating func takeHealth(_ fields: [(key: String, value: [UInt8])], n: Ordinal, time: Instant) {
-        guard let text = fields.first(where: { $0.key == "feed" })?.value,
-            case .string(let feed)? = try? JSONParser.parse(text)
-        else { return }
-        var whole: [UInt8] = []
-        var object = JSONObject(&whole)
-        for field in fields {
-            object.key(field.key, to: &whole)
-            whole.append(contentsOf: field.value)
-        }
-        object.end(&whole)
-        value.apply(.health, [(feed, whole)], revision: revision, n: n, time: time)
+        // The gap ledger's entries pass by: they change no state.
+        if channel.kind == .health, fields.isEmpty { return }
+        value.apply(header.type, fields, revision: revision, n: header.n, time: header.time)
     }
 
     // MARK: States
@@ -281,9 +262,9 @@ struct ChannelFeed {
             return value.replace(with: parts, keeping: .delta)
         case .plans: return false
         case .health:
-            guard let fields = state.parts[MessageType.health.name] else { return false }
-            takeHealth(fields.map { ($0.key, $0.value) }, n: state.n, time: parts.time)
-            return true
+            // Merged, not replaced: what the gateway itself has told of the bus stays where the state doesn't name it.
+            let feeds = parts.parts.first { $0.type == .health }?.fields.filter(HotStateFields.isFeed) ?? []
+            return value.merge(.health, feeds, revision: state.revision, n: state.n, time: parts.time)
         case .symbol, .bands, .contract: return value.replace(with: parts)
         }
     }

@@ -105,6 +105,38 @@ import Wire
         }
     }
 
+    @Test(arguments: BusKind.installed) func healthKeepsEachFeedsLastMessage(kind: BusKind) async throws {
+        try await withBus(kind) { bus in
+            let health = Channel(.health)
+            var writer = EnvelopeWriter()
+            try await bus.gatewayBus.subscribe([health])
+            func told(_ feed: String, _ state: String, reason: String = "null") -> String {
+                #"{"feed":"\#(feed)","state":"\#(state)","lagMs":null,"reason":\#(reason)}"#
+            }
+            let first = writer.durable(health, .health, told("a.stocks", "down", reason: #""cut, }""#))
+            let rest = [
+                writer.durable(health, .health, told("b", "up")),
+                writer.durable(health, .health, told("a.stocks", "up")),
+                writer.durable(health, .gap, #"{"feed":"b","kind":"gap","count":3}"#),
+                // Names no feed: counted, passed on, and no feed's state.
+                writer.durable(health, .health, #"{"state":"down"}"#),
+                writer.durable(health, .health, told("c", "degraded")),
+            ]
+            bus.release([first])
+            try await bus.subscriber.heard.wait("the first comes") { $0.messages.count == 1 }
+            let before = try #require(try await bus.gatewayBus.hotState(of: [health])[0])
+            #expect(before.texts == ["health": ["a.stocks": told("a.stocks", "down", reason: #""cut, }""#)]])
+            bus.release(rest)
+            // Repeated, and an older one: nothing changes.
+            bus.engineBus.release([rest[4], first])
+            try await bus.subscriber.heard.wait("all come") { $0.messages.count == 6 }
+            let state = try #require(try await bus.gatewayBus.hotState(of: [health])[0])
+            let wanted = ["a.stocks": told("a.stocks", "up"), "b": told("b", "up"), "c": told("c", "degraded")]
+            #expect(state.texts == ["health": wanted] && state.offset == 6)
+            try await bus.expectWholeLog([first] + rest)
+        }
+    }
+
     @Test(arguments: BusKind.installed) func anotherEpochBeginsAnotherState(kind: BusKind) async throws {
         try await withBus(kind) { bus in
             var writer = EnvelopeWriter()

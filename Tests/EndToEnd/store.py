@@ -23,6 +23,15 @@ def rows(state):
         connection.close()
 
 
+def last_offsets(state):
+    """The last durable message of each channel."""
+    connection = sqlite3.connect(os.path.join(state, "commits.sqlite"), timeout=10)
+    try:
+        return dict(connection.execute("SELECT channel, MAX(off) FROM messages GROUP BY channel"))
+    finally:
+        connection.close()
+
+
 def epoch(state):
     connection = sqlite3.connect(os.path.join(state, "commits.sqlite"), timeout=10)
     try:

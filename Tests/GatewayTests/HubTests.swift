@@ -215,6 +215,45 @@ import Wire
         #expect(client.errors == ["unavailable symbol:SPY"])
     }
 
+    @Test func aGatewayThatStartsLateShowsEveryFeed() throws {
+        let health = Channel(.health)
+        func told(_ feed: String, _ state: String) -> [(String, String)] {
+            [("feed", "\"\(feed)\""), ("state", "\"\(state)\"")]
+        }
+        var world = HubWorld()
+        world.durable(health, .health, told("a.stocks", "up"))
+        world.durable(health, .health, told("b", "down"))
+        world.durable(health, .gap, [("feed", "\"b\""), ("kind", "\"gap\"")])
+        // As written before each feed had a field of its own.
+        world.truths[health]?.state.parts["health"]?["state"] = Array("\"up\"".utf8)
+        var early = try world.connect()
+        world.subscribe(early, [ChannelRequest(name: "health")])
+        world.work()
+        try world.flush(&early)
+        let shown = [
+            "health.a.stocks": #"{"feed":"a.stocks","state":"up"}"#, "health.b": #"{"feed":"b","state":"down"}"#,
+        ]
+        #expect(early.fields[health] == shown)
+        // The live path joins what was read, and the ledger passes by.
+        world.durable(health, .health, told("b", "up"))
+        world.durable(health, .gap, [("feed", "\"b\""), ("kind", "\"duplicate\"")])
+        try world.flush(&early)
+        #expect(early.durable[health] == [4, 5])
+        // What was missed while the bus was away is read again, and its own entry stays.
+        world.hub.busChanged(to: .down, cause: "refused", since: .zero, now: 0)
+        world.durable(health, .health, told("a.stocks", "degraded"), lost: true)
+        world.hub.interrupted([health], now: 0)
+        world.work()
+        var late = try world.connect()
+        world.subscribe(late, [ChannelRequest(name: "health")])
+        world.work()
+        try world.flush(&late)
+        #expect(late.fields[health]?["health.a.stocks"] == #"{"feed":"a.stocks","state":"degraded"}"#)
+        #expect(late.fields[health]?["health.b"] == #"{"feed":"b","state":"up"}"#)
+        #expect(late.fields[health]?["health.bus"]?.contains(#""state":"down""#) == true)
+        #expect(late.fields[health]?.count == 3)
+    }
+
     @Test func whatNobodyWatchesIsLeftAfterTheGraceTime() throws {
         var world = HubWorld()
         world.planState(Self.plan, owner: "local", state: "armed", hits: 0)

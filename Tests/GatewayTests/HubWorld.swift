@@ -138,9 +138,20 @@ struct HubWorld: ~Copyable {
     }
 
     private func note(_ type: MessageType, _ fields: [(String, String)], _ truth: inout Truth) {
-        for (name, text) in fields { truth.state.parts[type.name, default: [:]][name] = Array(text.utf8) }
+        if truth.state.channel.kind == .health {
+            noteHealth(type, fields, &truth)
+        } else {
+            for (name, text) in fields { truth.state.parts[type.name, default: [:]][name] = Array(text.utf8) }
+        }
         truth.state.n = n
         truth.state.time = n
+    }
+
+    /// The bus keeps each feed's last message whole, and nothing of the gap ledger.
+    private func noteHealth(_ type: MessageType, _ fields: [(String, String)], _ truth: inout Truth) {
+        guard type == .health, let feed = fields.first(where: { $0.0 == "feed" })?.1 else { return }
+        let payload = "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
+        truth.state.parts[type.name, default: [:]][String(feed.dropFirst().dropLast())] = Array(payload.utf8)
     }
 
     private func encode(

@@ -3,6 +3,7 @@ enum Layers {
     /// A target imports only from levels below its own.
     static let levels: [String: Int] = [
         "CLibWebSockets": 0, "CHiredis": 0, "CZstd": 0, "CJemalloc": 0, "CSystem": 0, "COpenSSL": 0,
+        "CBuildCommit": 0,
         "Primitives": 1,
         "MarketData": 2, "Telemetry": 2,
         "FeedProtocols": 3, "Analytics": 3, "Plans": 3,
@@ -24,7 +25,7 @@ enum Layers {
     /// C modules, and packages that one part of the program owns, and who may import them.
     static let owners: [String: Set<String>] = [
         "CLibWebSockets": ["Network"], "CHiredis": ["Bus"], "CZstd": ["Journal"], "COpenSSL": ["Journal"],
-        "CJemalloc": ["striketape"],
+        "CJemalloc": ["striketape"], "CBuildCommit": ["striketape"],
         "GRDB": ["Journal"], "Yams": ["Application"], "ArgumentParser": ["striketape"],
     ]
 

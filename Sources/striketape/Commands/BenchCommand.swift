@@ -7,7 +7,7 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench",
         abstract: "Measure the hot paths on this machine.",
         discussion: "Figures are events per CPU-second: wall time on a shared machine says little.",
-        subcommands: [Decode.self, EngineRun.self, Plans.self]
+        subcommands: [Decode.self, EngineRun.self, Plans.self, FanoutRun.self]
     )
 
     struct Output: ParsableArguments {
@@ -89,6 +89,59 @@ struct BenchCommand: ParsableCommand {
         func run() throws {
             let bench = try PlanBench(count: count)
             try output.show { bench.measure() }
+        }
+    }
+
+    struct FanoutRun: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "fanout",
+            abstract: "What a delivery costs the gateway, with many subscribers over loopback sockets.",
+            discussion: """
+                Without --url a gateway over the bus in memory in this process; its CPU time is that of its loop. With --url a
+                running one; its CPU time needs --process. A key is taken from STRIKETAPE_GATEWAY_API_KEY.
+                """
+        )
+
+        @Option(help: "Subscribers; each follows all channels.")
+        var connections = 500
+
+        @Option(help: "Symbols that the gateway in this process has.")
+        var symbols = 8
+
+        @Option(help: "Plans that the gateway in this process has, each hit once a second.")
+        var plans = 4
+
+        @Option(help: "Messages a second of each symbol.")
+        var rate = 20
+
+        @Option(help: "How long a run measures.")
+        var seconds = 5
+
+        @Option(help: ArgumentHelp("A running gateway's WebSocket.", valueName: "ws://…"))
+        var url: String?
+
+        @Option(help: ArgumentHelp("A channel of the running gateway; several are allowed.", valueName: "symbol:SYM"))
+        var channel: [String] = []
+
+        @Option(help: ArgumentHelp("The running gateway's process.", valueName: "pid"))
+        var process: Int32?
+
+        @OptionGroup var output: Output
+        @OptionGroup var configuration: ConfigurationOptions
+
+        func run() throws {
+            var options = FanoutOptions()
+            options.connections = connections
+            options.symbols = symbols
+            options.plans = plans
+            options.beatsPerSecond = rate
+            options.seconds = seconds
+            options.url = url
+            options.channels = channel
+            options.process = process
+            options.key = url == nil ? nil : try configuration.load().configuration.gateway.apiKey
+            let asked = options
+            try output.show { [try Fanout.run(asked)] }
         }
     }
 }
