@@ -342,6 +342,12 @@ struct Door: ~Copyable {
         do { body = try JSONParser.parse(command.body) } catch {
             return .failure(CommandRefusal(.invalid, field: "body", message: error.description))
         }
+        if command.operation == .adjust {
+            guard let instrument = body["symbol"]?.string.flatMap({ Instrument($0) }),
+                let core = router.core(ofUnderlying: instrument.underlying)
+            else { return .failure(CommandRefusal(.notFound, field: "symbol", message: "nothing is known of it")) }
+            return .success(core)
+        }
         guard let plan = body["id"]?.string else {
             return .failure(CommandRefusal(.invalid, field: "id", message: "expected the plan's id"))
         }

@@ -53,6 +53,8 @@ struct Router {
         if coreOfPlan[plan] == nil { coreOfPlan[plan] = core }
     }
 
+    func core(ofUnderlying underlying: String) -> UInt32? { coreOfUnderlying[underlying] }
+
     func core(ofPlan plan: String) -> UInt32? { coreOfPlan[plan] }
 
     private mutating func core(of underlying: String) -> UInt32 {

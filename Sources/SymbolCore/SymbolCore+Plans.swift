@@ -10,6 +10,10 @@ extension SymbolCore {
         introduceAnnounced(through: input.n)
         cursor.start(input.n, core: number)
         if input.received >= timerDue { fireTimers(upTo: input.received, into: &out) }
+        if command.operation == .adjust {
+            adjust(command, received: input.received)
+            return emitOutcomes(because: nil, slot: nil, received: input.received, into: &out)
+        }
         let answer: Result<PlanHandle, CommandRefusal> = perform(command, received: input.received)
         emitOutcomes(because: nil, slot: nil, received: input.received, into: &out)
         if case .failure = answer { counters.refusedCommands += 1 }
@@ -47,6 +51,25 @@ extension SymbolCore {
 
     // MARK: Commands
 
+    /// Puts open swing and leap plans on the other side of a corporate action, once for its day.
+    private mutating func adjust(_ command: Command, received: Instant) {
+        guard let body = try? JSONParser.parse(command.body),
+            let exDate = body["exDate"]?.integer.flatMap({ Int32(exactly: $0) })
+        else {
+            counters.refusedCommands += 1
+            return
+        }
+        guard !adjustedDates.contains(exDate) else { return }
+        adjustedDates.append(exDate)
+        var ratio: PriceRatio?
+        if let parts = body["ratio"]?.array, parts.count == 2, let numerator = parts[0].integer,
+            let denominator = parts[1].integer
+        {
+            ratio = PriceRatio(numerator, over: denominator)
+        }
+        plans.adjust(publicName, by: ratio, received: received, into: &outcomes)
+    }
+
     private mutating func perform(_ command: Command, received: Instant) -> Result<PlanHandle, CommandRefusal> {
         do {
             let body = try JSONParser.parse(command.body)
@@ -54,7 +77,7 @@ extension SymbolCore {
             case .create: return .success(try create(body, owner: command.owner, received: received))
             case .amend: return .success(try amend(body, owner: command.owner, received: received))
             case .cancel: return .success(try cancel(body, owner: command.owner))
-            case .show, .list: preconditionFailure("reads aren't numbered inputs")
+            case .adjust, .show, .list: preconditionFailure("not a wish of a user: \(command.operation)")
             }
         } catch let error as JSONError {
             return .failure(CommandRefusal(.invalid, field: "body", message: error.description))

@@ -155,12 +155,15 @@ extension SymbolCore {
         guard slot < instruments.count, let placed = instruments[slot] else { return }
         let contract = contracts[slot - Int(Slot.firstContract)]
         var row = publisher.contracts[slot] ?? FieldRow(ContractField.fields)
-        let lower = feeds.down.contains(planSource(slot)) ? fallbacks[slot]?.quote : nil
+        let fallback = shownFallback(slot)
+        let lower = fallback?.quote
         row.set(ContractField.bid, lower?.bid ?? contract.bid)
         row.set(ContractField.ask, lower?.ask ?? contract.ask)
         row.set(ContractField.bidSize, lower?.bidSize ?? contract.bidSize)
         row.set(ContractField.askSize, lower?.askSize ?? contract.askSize)
-        row[ContractField.source] = shown(slot, quote: nil, last: nil).source ?? FieldRow.null
+        // Without a quote of the lower feed the contract's own old one stays, with its age.
+        let source = lower == nil ? planSource(slot) : fallback?.source ?? planSource(slot)
+        row[ContractField.source] = Int64(source.rawValue)
         row.set(ContractField.stability, contract.stability)
         row.set(ContractField.spreadPct, contract.spreadFraction)
         row.set(

@@ -64,12 +64,20 @@ extension SymbolCore {
         return false
     }
 
+    /// What a lower feed that is there says of a slot whose own is away; nil where nothing of it is shown.
+    func shownFallback(_ slot: Int) -> Fallback? {
+        guard feeds.down.contains(planSource(slot)), let fallback = fallbacks[slot],
+            !feeds.down.contains(fallback.source)
+        else { return nil }
+        return fallback
+    }
+
     /// What is shown of a slot now: its own feed's figures, or a lower one's while that is away.
     func shown(_ slot: Int, quote: Quote?, last: Price?) -> (quote: Quote?, last: Price?, source: Int64?) {
         guard let own = places[slot].source, feeds.down.contains(own) else {
             return (quote, last, Int64(planSource(slot).rawValue))
         }
-        if let fallback = fallbacks[slot], !feeds.down.contains(fallback.source) {
+        if let fallback = shownFallback(slot) {
             return (fallback.quote, fallback.last ?? last, Int64(fallback.source.rawValue))
         }
         guard slot < Int(Slot.firstContract), let close = underlying.bars.lastClose else { return (nil, last, nil) }

@@ -88,6 +88,7 @@ extension SymbolCore {
         writer.write(watches)
         writer.write(halted)
         writer.write(toldHalt)
+        writer.write(adjustedDates)
         writer.write(counters)
         plans.save(to: &writer)
     }
@@ -126,6 +127,7 @@ extension SymbolCore {
         instruments = Array(repeating: nil, count: places.count)
         halted = try reader.read(Bool.self)
         toldHalt = try reader.read(Instant?.self)
+        adjustedDates = try reader.readArray()
         counters = try reader.read(CoreCounters.self)
         plans = try PlanBook(restoring: &reader)
         guard reader.remaining == 0 else { throw StateError(offset: saved.count, expected: "the end of the state") }

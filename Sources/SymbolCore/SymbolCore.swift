@@ -37,6 +37,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     var eventSource = FeedSource.stocks
     /// What lower feeds say of instruments whose own is away, by slot.
     var fallbacks: [Int: Fallback] = [:]
+    /// Days of corporate actions that the plans have seen, as yyyymmdd.
+    var adjustedDates: [Int32] = []
     /// What is kept of instruments with plans, and when the first of them wants a clock.
     var watches: [SlotWatch] = []
     var watchDue = Instant.distantFuture

@@ -7,6 +7,8 @@ package struct Command: Sendable, Hashable {
         case create
         case amend
         case cancel
+        /// A corporate action's day has come: from the engine's own file, never from outside.
+        case adjust
         /// Reads, answered from the plan registry; not numbered, not on the tape.
         case show
         case list
@@ -18,7 +20,8 @@ package struct Command: Sendable, Hashable {
     /// The authenticated caller.
     package var owner: String
     /// JSON object: the plan for `create`, `{"id":…,"version":…, changed fields}` for `amend`,
-    /// `{"id":…,"version":…}` for `cancel`, `{"id":…}` for `show`, `{}` for `list`.
+    /// `{"id":…,"version":…}` for `cancel`, `{"id":…}` for `show`, `{}` for `list`,
+    /// `{"symbol":…,"exDate":yyyymmdd,"ratio":[numerator,denominator]}` for `adjust`, without a ratio for one to review.
     package var body: [UInt8]
 
     package init(operation: Operation, id: String, owner: String, body: [UInt8]) {

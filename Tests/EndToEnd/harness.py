@@ -145,6 +145,8 @@ class Process:
         base = scratch("%02d-%s" % (Process._count, name))
         self.out_path, self.err_path = base + ".out", base + ".err"
         whole = {key: value for key, value in os.environ.items() if not key.startswith("STRIKETAPE_")}
+        # What a process keeps for its user stays with the test.
+        whole["HOME"] = _scratch
         whole.update(environment or {})
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(

@@ -322,7 +322,7 @@ final class FakeEngine: BusEngine, Sendable {
         case .list:
             let own = plans.values.filter { $0["owner"]?.string == command.owner }
             return #"{"ok":true,"plans":\#(text(.array(Array(own))))}"#
-        case .show, .amend, .cancel:
+        case .show, .amend, .cancel, .adjust:
             guard let plan = plans[id], plan["owner"]?.string == command.owner else {
                 return #"{"ok":false,"code":"not_found"}"#
             }

@@ -57,7 +57,7 @@ package struct Configuration: Sendable, Equatable {
     /// What can be joined at the flow feed.
     static let flowChannels: Set<String> = [
         "option_trades", "flow-alerts", "price", "news", "gex", "gex_strike", "gex_strike_expiry", "lit_trades",
-        "off_lit_trades",
+        "off_lit_trades", "trading_halts",
     ]
 
     /// A cluster of the provider, one socket each.
@@ -104,6 +104,8 @@ package struct Configuration: Sendable, Equatable {
         package var checkpointS = 0
         package var mailboxEvents = 0
         package var maxPlans = 0
+        /// Splits and dividends by day; nil for none.
+        package var actionsFile: String?
         package var maxSymbols = 0
 
         /// The number of shards on a machine with `processors` cores.

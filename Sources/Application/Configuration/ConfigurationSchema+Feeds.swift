@@ -59,8 +59,8 @@ extension ConfigurationSchema {
             "uw.channels",
             \.uw.channels,
             allowed:
-                "option_trades, flow-alerts, price, news, gex, gex_strike, gex_strike_expiry, lit_trades, off_lit_trades",
-            default: "[option_trades, flow-alerts, price, gex]",
+                "option_trades, flow-alerts, price, news, gex, gex_strike, gex_strike_expiry, lit_trades, off_lit_trades, trading_halts",
+            default: "[option_trades, flow-alerts, price, gex, trading_halts]",
             item: { Configuration.flowChannels.contains($0) ? $0 : nil },
             text: { $0 },
             "What to join; channels of a ticker are joined for every underlying followed."

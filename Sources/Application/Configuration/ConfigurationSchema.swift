@@ -161,6 +161,20 @@ package enum ConfigurationSchema {
             default: 1_000_000,
             "Live plans; more are refused."
         ),
+        ConfigurationKey(
+            name: "engine.actionsFile",
+            help:
+                "Corporate actions, a JSON array of {symbol, exDate, ratio: [numerator, denominator]}; without ratio: to review.",
+            allowed: "a path",
+            defaultText: "",
+            isSecret: false,
+            read: { input, configuration in
+                guard case .text(let text) = input, !text.isEmpty, !text.utf8.contains(0) else { return "is no path" }
+                configuration.engine.actionsFile = text
+                return nil
+            },
+            show: { $0.engine.actionsFile.map { ConfigurationKey.yaml($0) } ?? "" }
+        ),
         .integer(
             "engine.maxSymbols",
             \.engine.maxSymbols,

@@ -40,6 +40,11 @@ final class EngineControl: BusEngine {
     func commanded(_ command: Command) {
         switch command.operation {
         case .show, .list: reads.async { [self] in bus.reply(to: command.id, payload: read(command)) }
+        case .adjust:
+            refuse(
+                command,
+                CommandRefusal(.invalid, field: "op", message: "expected create, amend, cancel, show or list")
+            )
         case .create, .amend, .cancel:
             let posted = host.feedLoop.execute { [self] in take(command) }
             if !posted {

@@ -23,6 +23,7 @@ final class FeedSupervisor: @unchecked Sendable {
     private let flowClient: RESTClient?
     private var desk: RepairDesk?
     private var warmUp: WarmUp?
+    private var actions: ActionDesk?
     private var keeper: UniverseKeeper
     private var wishes = UniverseWishes()
     /// Contracts near the money by underlying, the nearest first.
@@ -88,6 +89,12 @@ final class FeedSupervisor: @unchecked Sendable {
                 self?.repaired($0)
             }
             if configuration.engine.clock == .wall { startWarmUp(marketClient) }
+        }
+        if let path = configuration.engine.actionsFile {
+            let (ingest, isWall) = (ingest, configuration.engine.clock == .wall)
+            let now = { isWall ? SystemClock.wall() : ingest.numbering.received }
+            actions = ActionDesk(path, ingest: ingest, loop: loop, now: now, logger: logger)
+            actions?.start()
         }
         updateUniverse()
         for feed in feeds { feed.start() }
@@ -203,6 +210,14 @@ final class FeedSupervisor: @unchecked Sendable {
         ingest.answered(source, url: url, body: body ?? Array("null".utf8), at: SystemClock.wall())
     }
 
+    /// Says where the exchanges announce other days than the calendar has; a person decides.
+    private func checkCalendar(_ body: [UInt8]) {
+        guard let tree = RESTTree(body), let page = try? HolidayPage(tree) else { return }
+        for difference in CalendarCheck(page.rows, calendar: SessionCalendar()).differences {
+            logger.warning("calendar_differs", metadata: ["day": "\(difference)"])
+        }
+    }
+
     private func startWarmUp(_ client: RESTClient) {
         let warmUp = WarmUp(client: client) { [weak self] answer in
             guard let self else { return }
@@ -213,6 +228,7 @@ final class FeedSupervisor: @unchecked Sendable {
                 )
             }
             self.answer(answer.source, answer.url, answer.body)
+            if answer.item == .holidays, let body = answer.body { checkCalendar(body) }
         }
         self.warmUp = warmUp
         warmUp.start()

@@ -34,7 +34,8 @@ enum Leases {
                 )
             }
         }
-        let directory = FileManager.default.homeDirectoryForCurrentUser.path + "/.local/state/striketape"
+        let home = ProcessInfo.processInfo.environment["HOME"] ?? FileManager.default.homeDirectoryForCurrentUser.path
+        let directory = home + "/.local/state/striketape"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true,
