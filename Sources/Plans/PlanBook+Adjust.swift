@@ -44,7 +44,9 @@ extension PlanBook {
         let targets = table.targets(of: old).map { target in
             ratio.scale(target.price.micros).map { PlanTarget(price: Price(micros: $0), fraction: target.fraction) }
         }
-        guard !old.needsReview, old.scaled(by: ratio, targets: targets) != nil else { return false }
+        guard !old.needsReview, old.scaled(by: ratio, targets: targets) != nil, table.scaleZone(slot, by: ratio) else {
+            return false
+        }
         detach(slot)
         guard var record = table.records[Int(slot)].scaled(by: ratio, targets: targets) else {
             preconditionFailure("a plan's extremes don't scale where its levels did: \(old)")
@@ -77,7 +79,7 @@ extension PlanRecord {
     func scaled(by ratio: PriceRatio, targets: [PlanTarget?]) -> PlanRecord? {
         var record = self
         let prices: [WritableKeyPath<PlanRecord, Int64>] = [
-            \.entry, \.zoneLow, \.zoneHigh, \.firstStop, \.trailDistance, \.entryX, \.stop,
+            \.entry, \.firstStop, \.trailDistance, \.entryX, \.stop,
         ]
         for price in prices {
             guard let scaled = ratio.scale(self[keyPath: price]) else { return nil }

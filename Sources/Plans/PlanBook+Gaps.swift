@@ -236,7 +236,9 @@ extension PlanBook {
     ) {
         for slot in openPlans(of: instrument) {
             table.records[Int(slot)].isBlind = isBlind
-            out.append(.status(table.records[Int(slot)].status(handle(slot), reason)))
+            var status = table.records[Int(slot)].status(handle(slot), reason)
+            status.blind = table.blindness(slot)
+            out.append(.status(status))
         }
     }
 

@@ -28,8 +28,6 @@ struct PlanRecord: BitwiseCopyable {
 
     // Definition.
     var entry: Int64 = 0
-    var zoneLow: Int64 = 0
-    var zoneHigh: Int64 = 0
     var firstStop: Int64 = 0
     var trailDistance: Int64 = 0
     /// `Int64.min` where absent, as `expiresAt`.

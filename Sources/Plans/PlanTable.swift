@@ -23,7 +23,16 @@ struct PlanTable {
         var to: Int64
     }
 
+    /// An entry zone, by the plan's place in the order of creation.
+    private struct Zone: BitwiseCopyable {
+        var order: UInt64
+        var low: Int64
+        var high: Int64
+    }
+
     var records = Chunked<PlanRecord>()
+    /// Shown only, and few plans have one.
+    private var zones: [UInt64: Zone] = [:]
     /// Each plan's last gap, by slot: few have one.
     var gaps: [UInt32: Gap] = [:]
     private var freeSlots: [UInt32] = []
@@ -80,6 +89,15 @@ struct PlanTable {
         records[Int(slot)] = record
     }
 
+    /// Puts a plan's entry zone into other prices; false where that doesn't fit.
+    mutating func scaleZone(_ slot: UInt32, by ratio: PriceRatio) -> Bool {
+        let order = records[Int(slot)].order
+        guard let zone = zones[order] else { return true }
+        guard let low = ratio.scale(zone.low), let high = ratio.scale(zone.high), low > 0 else { return false }
+        zones[order] = Zone(order: order, low: low, high: high)
+        return true
+    }
+
     /// Forgets a plan and everything that belongs to it.
     mutating func remove(_ slot: UInt32) {
         unplace(slot)
@@ -94,6 +112,7 @@ struct PlanTable {
         records[Int(slot)].order = 0
         records[Int(slot)].generation &+= 1
         gaps[slot] = nil
+        zones[record.order] = nil
         freeSlots.append(slot)
         count -= 1
     }
@@ -123,8 +142,7 @@ struct PlanTable {
             entry: PlanEntry(
                 type: record.entryType,
                 price: Price(micros: record.entry),
-                zone: record.zoneLow == 0
-                    ? nil : PriceZone(low: Price(micros: record.zoneLow), high: Price(micros: record.zoneHigh))
+                zone: zones[record.order].map { PriceZone(low: Price(micros: $0.low), high: Price(micros: $0.high)) }
             ),
             stop: Price(micros: record.firstStop),
             targets: Array(targets(of: record)),
@@ -154,8 +172,9 @@ struct PlanTable {
         record.trigger = plan.trigger
         record.entryType = plan.entry.type
         record.entry = plan.entry.price.micros
-        record.zoneLow = plan.entry.zone?.low.micros ?? 0
-        record.zoneHigh = plan.entry.zone?.high.micros ?? 0
+        zones[record.order] = plan.entry.zone.map {
+            Zone(order: record.order, low: $0.low.micros, high: $0.high.micros)
+        }
         record.firstStop = plan.stop.micros
         record.targets = targets.insert(plan.targets)
         record.breakevenAfter = UInt8(plan.breakevenAfter ?? 0)
@@ -290,6 +309,7 @@ extension PlanTable: Checkpointable {
     func save(to writer: inout StateWriter) {
         records.save(to: &writer)
         writer.write(gaps.values.sorted { $0.slot < $1.slot })
+        writer.write(zones.values.sorted { $0.order < $1.order })
         writer.write(freeSlots)
         targets.save(to: &writer)
         ids.save(to: &writer)
@@ -304,6 +324,7 @@ extension PlanTable: Checkpointable {
     init(restoring reader: inout StateReader) throws(StateError) {
         records = try Chunked(restoring: &reader)
         for gap in try reader.readArray(of: Gap.self) { gaps[gap.slot] = gap }
+        for zone in try reader.readArray(of: Zone.self) { zones[zone.order] = zone }
         freeSlots = try reader.readArray()
         targets = try Pool(restoring: &reader)
         ids = try Pool(restoring: &reader)
