@@ -95,6 +95,12 @@ def plan(style, entry, stop, target, trigger="last"):
     )  # fmt: skip
 
 
+PLAN = {
+    "symbol": "SPY", "side": "long", "style": "swing", "kind": "live", "trigger": "last",
+    "entry": {"type": "touch", "price": 600}, "stop": {"price": 590}, "targets": [{"price": 620, "fraction": 1}],
+}  # fmt: skip
+
+
 def blindness():
     return [(m["d"]["blind"], m["d"]["reason"]) for m in list(watcher.received) if m.get("type") == "status"]
 
@@ -207,6 +213,14 @@ is_seen(671.25)
 check("after the halt it does", came_true(lambda: [h["kind"] for h in hits()] == ["entry"], 10), hits())
 check_equal("at the price of after", [float(h["price"]) for h in hits()], [671.25])
 follower.stop()
+
+# A plan of before the bridge is there.
+early = System("early", scratch("early"), settings=dict(settings(bridge), STRIKETAPE_IB_URL="ws://127.0.0.1:1/ib/v1"))
+alone = early.run()
+first = create_plan(early.port, PLAN)
+_, _, body = http_call(early.port, "GET", "/api/v1/plans/" + first)
+check("a plan of before the bridge is there is blind", b'"blind":true' in body.replace(b" ", b""), body)
+check_equal("it ends in order", alone.interrupt(), 0)
 
 # A token that isn't the bridge's.
 wrong = "canary-wrong-token-5f2c"
