@@ -22,7 +22,7 @@ import Wire
         let event = Input(n: 1, received: Self.start, core: 0, slot: Slot.index, body: .market(.indexValue(value)))
         core.ingest(event, into: &out)
         let later = Self.start.advanced(byNanos: 1_000_000_000)
-        core.ingest(Input(n: 2, received: later, core: 0, slot: 0, body: .clock(FeedSet())), into: &out)
+        core.ingest(Input(n: 2, received: later, core: 0, slot: 0, body: .clock(delivering: FeedSet())), into: &out)
         return Set(out.records.map { out.channelName($0) })
     }
 
