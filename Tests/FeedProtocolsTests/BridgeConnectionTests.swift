@@ -214,6 +214,15 @@ private func feed(_ actions: [Action]) -> [FeedState] {
         #expect(sent(rig.timer(4)) == [snap] && rig.machine.staleKeys == keys("QQQ", "SPY"))
     }
 
+    @Test func degradedWithNothingSureIsDown() {
+        var rig = Rig()
+        rig.live(["QQQ", "SPY"], 0)
+        let stale = #""ib":"degraded","code":2103,"stale_ks":["STK:QQQ:SMART:USD","STK:SPY:SMART:USD"]"#
+        #expect(feed(rig.send("st", stale, 1)) == [.down])
+        #expect(feed(rig.send("snap", #""k":"STK:SPY:SMART:USD","b":1,"a":2"#, 2)) == [.degraded])
+        #expect(feed(rig.send("st", #""ib":"up","code":2104"#, 3)) == [.up])
+    }
+
     @Test func refusalsAndMissingAnswersAreTold() {
         var rig = Rig()
         _ = rig.want([want("SPY"), want("QQQ"), want("IWM")], 0)
