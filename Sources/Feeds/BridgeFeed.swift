@@ -39,8 +39,10 @@ package final class BridgeFeed: MarketFeed {
         )
     }
 
-    package var phaseName: String { machine.phase.rawValue }
-    package var isLive: Bool { machine.phase == .live }
+    package var phaseName: String {
+        machine.phase == .live && !machine.hasBroker ? "without the broker" : machine.phase.rawValue
+    }
+    package var isLive: Bool { machine.hasBroker }
     package var counters: FeedCounters { socket.counters }
 
     package func start() { perform(machine.started(now: clock())) }

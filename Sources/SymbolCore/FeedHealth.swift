@@ -59,10 +59,13 @@ package struct LedgerEntry: Sendable, Equatable {
 package struct FeedsState: Sendable, Hashable, BitwiseCopyable {
     package private(set) var down = FeedSet()
     package private(set) var degraded = FeedSet()
+    /// Every feed that was told of: those that are configured.
+    package private(set) var known = FeedSet()
 
     package init() {}
 
     package mutating func changed(_ source: FeedSource, to state: FeedState) {
+        known.insert(source)
         down.remove(source)
         degraded.remove(source)
         switch state {

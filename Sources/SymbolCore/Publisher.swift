@@ -47,6 +47,19 @@ struct Publisher: Sendable {
 
     /// Takes what is wanted of this core; a channel wanted anew says everything at its next turn.
     mutating func setDemand(symbol: Bool, bands: Bool, contracts: Set<Int>?, plans: [WatchedPlan]) {
+        setDemand(symbol: symbol, bands: bands)
+        wantsAllContracts = contracts == nil
+        for slot in contracts ?? [] {
+            self.contracts[slot]?.forget()
+            if !wantedContracts.contains(slot) { dirtyContracts.append(slot) }
+        }
+        wantedContracts = contracts ?? []
+        watchedPlans = plans
+        schedule()
+    }
+
+    /// The same of the underlying's own channels alone.
+    mutating func setDemand(symbol: Bool, bands: Bool) {
         if symbol, !wantsSymbol { (openBar, isUnderlyingDirty) = (nil, true) }
         if symbol { tick.forget() }
         if bands {
@@ -55,13 +68,6 @@ struct Publisher: Sendable {
         }
         wantsSymbol = symbol
         wantsBands = bands
-        wantsAllContracts = contracts == nil
-        for slot in contracts ?? [] {
-            self.contracts[slot]?.forget()
-            if !wantedContracts.contains(slot) { dirtyContracts.append(slot) }
-        }
-        wantedContracts = contracts ?? []
-        watchedPlans = plans
         schedule()
     }
 

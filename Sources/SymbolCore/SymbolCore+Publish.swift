@@ -10,6 +10,10 @@ extension SymbolCore {
         introduceAnnounced(through: .max)
         wantsAllPlans = channels == nil
         demandedContracts = channels?.filter { $0.hasPrefix("contract:") } ?? []
+        demandsIndex = (
+            channels?.contains(Channel(.symbol, "I:" + symbol).name) ?? true,
+            channels?.contains(Channel(.bands, "I:" + symbol).name) ?? true
+        )
         guard let channels else {
             publisher.setDemand(symbol: true, bands: true, contracts: nil, plans: watched(plans.handles))
             return

@@ -84,14 +84,17 @@ extension SymbolCore {
         return (nil, close, TickField.lastBar)
     }
 
-    /// The feed that an instrument's plans act on: its own, or before its first event the market's.
+    /// The feed that an instrument's plans act on: its own, or before its first event the market's; the bridge where it
+    /// has none.
     func planSource(_ slot: Int) -> FeedSource {
         if let source = places[slot].source { return source }
-        switch instruments[slot]?.kind {
-        case .option: return .options
-        case .index: return .indices
-        case .equity, nil: return .stocks
-        }
+        let market: FeedSource =
+            switch instruments[slot]?.kind {
+            case .option: .options
+            case .index: .indices
+            case .equity, nil: .stocks
+            }
+        return !feeds.known.contains(market) && feeds.known.contains(.bridge) ? .bridge : market
     }
 
     /// Takes a feed's new state: the plans of its instruments lose sight, or get it back.

@@ -64,6 +64,8 @@ extension SymbolCore {
         }
         if isNew, slot == Int(Slot.index), instruments[Int(Slot.equity)] == nil, underlying.kind != .index {
             underlying = UnderlyingAnalytics(kind: .index, settings: options.analytics)
+            // The core has another name from here on than the one under which demand was looked up.
+            publisher.setDemand(symbol: demandsIndex.symbol, bands: demandsIndex.bands)
         }
     }
 

@@ -53,6 +53,8 @@ package struct SymbolCore: ~Copyable, Sendable {
     var wantsAllPlans = false
     /// Contract channels that somebody watches, of this core or not: the instrument may come after the wish.
     var demandedContracts: Set<String> = []
+    /// Whether somebody watches the channels that are this core's if it turns out to be an index'.
+    var demandsIndex = (symbol: false, bands: false)
     var outcomes: [PlanOutcome] = []
     var publisher = Publisher()
     package internal(set) var counters = CoreCounters()

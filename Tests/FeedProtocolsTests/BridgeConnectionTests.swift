@@ -201,15 +201,26 @@ private func feed(_ actions: [Action]) -> [FeedState] {
         let degraded = rig.send("st", #""ib":"degraded","code":2103,"msg":"farm","stale_ks":["STK:SPY:SMART:USD"]"#, 1)
         #expect(degraded.contains(.stale(keys("SPY"))))
         #expect(degraded.contains(.report(.degraded, cause: "the broker's data is degraded: farm (2103)")))
+        #expect(rig.machine.hasBroker == true)
         let down = rig.send("st", #""ib":"down","code":1100,"msg":"lost""#, 2)
         #expect(feed(down) == [.down] && down.contains(.stale(keys("QQQ"))))
+        #expect(rig.machine.hasBroker == false)
         let login = rig.send("st", #""ib":"login","msg":"Sunday""#, 3)
         #expect(login == [.alert("the broker's session needs a login: Sunday")])
         #expect(rig.send("st", #""ib":"login","msg":"Sunday""#, 3).isEmpty)
         // Up again: nothing is sure until it is said again, so it is asked for at once.
-        #expect(feed(rig.send("st", #""ib":"up""#, 4)) == [.up])
+        #expect(feed(rig.send("st", #""ib":"up""#, 4)) == [.up] && rig.machine.hasBroker == true)
         let snap = #"{"op":"snap","id":"q2","ks":["STK:QQQ:SMART:USD","STK:SPY:SMART:USD"]}"#
         #expect(sent(rig.timer(4)) == [snap] && rig.machine.staleKeys == keys("QQQ", "SPY"))
+    }
+
+    @Test func degradedWithNothingSureIsDown() {
+        var rig = Rig()
+        rig.live(["QQQ", "SPY"], 0)
+        let stale = #""ib":"degraded","code":2103,"stale_ks":["STK:QQQ:SMART:USD","STK:SPY:SMART:USD"]"#
+        #expect(feed(rig.send("st", stale, 1)) == [.down])
+        #expect(feed(rig.send("snap", #""k":"STK:SPY:SMART:USD","b":1,"a":2"#, 2)) == [.degraded])
+        #expect(feed(rig.send("st", #""ib":"up","code":2104"#, 3)) == [.up])
     }
 
     @Test func refusalsAndMissingAnswersAreTold() {

@@ -206,7 +206,12 @@ extension BridgeConnection {
         switch session.ib {
         case .down: return report(.down, "the broker is away\(words)")
         case .login: return report(.down, "the broker's session needs a login\(words)")
-        case .degraded: return report(.degraded, "the broker's data is degraded\(words)")
+        case .degraded:
+            // Where nothing that is served is sure, events are missing and not just late.
+            let isEmpty = !session.served.isEmpty && session.told.count == session.served.count
+            return isEmpty
+                ? report(.down, "the broker's data is stale\(words)")
+                : report(.degraded, "the broker's data is degraded\(words)")
         case .up: return session.pending.isEmpty ? report(.up, "subscribed") : []
         }
     }

@@ -107,6 +107,9 @@ package struct BridgeConnection: ~Copyable {
         }
     }
 
+    /// Whether the broker is there behind the bridge: a live connection to a bridge without one brings nothing.
+    package var hasBroker: Bool { phase == .live && reported != .down }
+
     /// When `timerFired` is due next; never in idle, halted and stopped.
     package var deadline: Instant {
         switch state {

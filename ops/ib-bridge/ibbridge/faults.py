@@ -28,6 +28,8 @@ _SESSION = {
     Action.CLIENT_ID_IN_USE,
     Action.CONNECT_FAULT,
 }
+# Nothing that anybody should look at.
+_WELL = {Action.INFO, Action.FARM_OK, Action.HISTORY_OK}
 # Told by `st`, or nothing to tell.
 _SILENT = (_SESSION - {Action.NEW_PORT, Action.CLIENT_ID_IN_USE, Action.CONNECT_FAULT}) | {
     Action.INFO,
@@ -43,7 +45,7 @@ class Faults(Requests):
         rule = rule_of(code)
         text = wire.clip(text)
         self.count(f"code_{code}")
-        self.note("info" if rule.action is Action.INFO else "warning", "tws", code=code, req=request, msg=text)
+        self.note("info" if rule.action in _WELL else "warning", "tws", code=code, req=request, msg=text)
         found = self._by_request.get(request)
         instrument, feed = found or (None, None)
         if rule.action not in _SILENT:

@@ -57,6 +57,13 @@ def test_information_is_counted_and_not_told(code):
     assert bench.core.counters[f"code_{code}"] == 1
 
 
+@pytest.mark.parametrize(("code", "level"), [(2103, "warning"), (2104, "info"), (2106, "info"), (1100, "warning")])
+def test_only_what_is_amiss_is_logged_as_a_warning(code, level):
+    bench = Bench()
+    bench.error(-1, code)
+    assert {note.level for note in bench.notes if note.message == "tws" and note.fields["code"] == code} == {level}
+
+
 @pytest.mark.parametrize("code", [1100, 2110])
 def test_lost(code):
     bench = Bench()

@@ -4,9 +4,7 @@ The other side is a socket that speaks as much of TWS' protocol as the bridge he
 depth, bars and messages, written field by field.
 """
 
-import asyncio
 import inspect
-import struct
 
 import pytest
 from fake import Stage, scenario, until
@@ -14,11 +12,10 @@ from ib_async.client import Client
 from ib_async.contract import Contract
 from ib_async.wrapper import GENERIC_TICK_MAP, PRICE_TICK_MAP, SIZE_TICK_MAP, Wrapper
 from rig import PUT, SPY, sub
+from wire_tws import WireTWS
 
 from ibbridge import keys, quotes
 from ibbridge.tws import Receiver, make_client
-
-SERVER_VERSION = 178
 
 
 @pytest.mark.parametrize(
@@ -70,77 +67,6 @@ def test_the_client_has_the_events_and_is_paced_above_us():
     client = make_client(Receiver.__new__(Receiver))
     assert all(hasattr(client, name) for name in ("apiError", "apiEnd"))
     assert Client.MaxRequests == 45 and Client.RequestsInterval == 1
-
-
-class WireTWS:
-    """TWS' side of the socket. `received` holds the requests as lists of fields."""
-
-    def __init__(self) -> None:
-        self.received: list[list[str]] = []
-        self.writer: asyncio.StreamWriter | None = None
-        self.taken_ids: set[str] = set()
-        self.hellos = 0
-
-    async def start(self) -> int:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self.server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        self.server.close()
-        if self.writer is not None:
-            self.writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            assert await reader.readexactly(4) == b"API\0"
-            (size,) = struct.unpack(">I", await reader.readexactly(4))
-            assert (await reader.readexactly(size)).startswith(b"v157..")
-            self.writer = writer
-            self.send(SERVER_VERSION, "20251119 10:00:00 US/Eastern")
-            while True:
-                (size,) = struct.unpack(">I", await reader.readexactly(4))
-                self._hear((await reader.readexactly(size)).decode().split("\0")[:-1])
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-
-    def _hear(self, fields: list[str]) -> None:
-        self.received.append(fields)
-        if fields[0] == "71":
-            self.hellos += 1
-            if fields[2] in self.taken_ids:
-                self.error(-1, 326, "Unable to connect as the client id is already in use.")
-                self.writer.close()
-                return
-            self.send(15, 1, "DU0000000")
-            self.send(9, 1, 1)
-            self.error(-1, 2104, "Market data farm connection is OK:usfarm")
-        elif fields[0] == "9":
-            self.define(fields)
-
-    def define(self, fields: list[str]) -> None:
-        number, symbol, sec, expiry, strike, right = fields[2], *fields[4:9]
-        exchange, currency, trading_class = fields[10], fields[12], fields[14]
-        if symbol == "NONE":
-            self.error(number, 200, "No security definition has been found for the request")
-            return
-        self.send(
-            10, number, symbol, sec, expiry, strike, right, exchange, currency, symbol, symbol, trading_class, 756733,
-            0.01, "", "LMT,MKT", "SMART,ARCA", 1, 0, "A NAME", "ARCA", "", "", "", "", "US/Eastern", "", "", "", 0,
-            0, 1, "", "", "26", "", "ETF", 1, 1, 100,
-        )  # fmt: skip
-        self.send(52, 1, number)
-
-    def send(self, *fields) -> None:
-        text = "".join(f"{field}\0" for field in fields).encode()
-        self.writer.write(struct.pack(">I", len(text)) + text)
-
-    def error(self, number, code, text) -> None:
-        self.send(4, 2, number, code, text, "")
-
-    def number(self, kind: str) -> str:
-        """The id of the newest request of a message type."""
-        place = 1 if kind == "82" else 2
-        return [fields[place] for fields in self.received if fields[0] == kind][-1]
 
 
 @scenario
