@@ -46,6 +46,14 @@ extension PlanBook {
         endCauses(since: start, in: &out)
     }
 
+    /// What bars don't tell of the end of a gap stays unknown: the plans record it, and the next event's hits say so.
+    package mutating func doubt(_ symbol: SymbolID, from: Instant, to: Instant, into out: inout [PlanOutcome]) {
+        guard let instrument = index.find(symbol) else { return }
+        let start = out.count
+        leaveGap(instrument, from: from, to: to, into: &out)
+        endCauses(since: start, in: &out)
+    }
+
     /// - Returns: how many of the kept trades lie in the window of a bar.
     private mutating func stepBars(
         _ bars: [RepairBar],

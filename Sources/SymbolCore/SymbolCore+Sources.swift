@@ -44,7 +44,11 @@ extension SymbolCore {
         case .halt, .flowAlert: return true
         default: break
         }
-        guard let own = places[slot].source, own.rank <= source.rank else {
+        let own = planSource(slot)
+        // Before its first event an instrument waits for its market's feed, where there is one: who is first must not
+        // decide whose prices the plans see.
+        let isFree = places[slot].source == nil && (!feeds.known.contains(own) || source.rank <= own.rank)
+        if isFree || source.rank < own.rank {
             places[slot].source = source
             fallbacks[slot] = nil
             return true
@@ -206,6 +210,9 @@ extension SymbolCore {
             case .repair(let from, let to):
                 let bars = bars?.map { repairBar($0) }
                 plans.repair(id, from: from, to: to, bars: bars, received: received, into: &outcomes)
+                // Bars that end before the gap does may lack what came after them.
+                let end = bars?.last?.end ?? from
+                if end < to { plans.doubt(id, from: max(from, end), to: to, into: &outcomes) }
             case .see: plans.seeing(id, received: received, into: &outcomes)
             }
             emitOutcomes(because: nil, slot: slot, received: received, into: &out)

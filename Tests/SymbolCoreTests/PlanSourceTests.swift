@@ -36,4 +36,25 @@ import Wire
         #expect(try isBlind([(.options, .up), (.bridge, .down)]))
         #expect(try !isBlind([(.bridge, .down), (.bridge, .up)]))
     }
+
+    /// Whose trade is an instrument's first one: the bridge's is early, the market's comes later.
+    private func stepsOnTheBridge(_ told: [(FeedSource, FeedState)]) throws -> Bool {
+        var feeds = FeedsState()
+        for (source, state) in told { feeds.changed(source, to: state) }
+        var core = SymbolCore(symbol: "SPY", number: 0, options: SymbolCoreOptions(), feeds: feeds)
+        core.introduce(try #require(Instrument("SPY")), id: SymbolID(index: 0), slot: Slot.equity)
+        var out = OutputBatch()
+        let time = NewYork.instant(CivilDate(20_131_008), hour: 10, minute: 0)
+        let trade = Trade(symbol: SymbolID(index: 0), time: time, price: Price(micros: 600_000_000), size: .zero)
+        let input = Input(n: 1, received: time, core: 0, slot: 0, body: .market(.trade(trade)), source: .bridge)
+        core.ingest(input, into: &out)
+        return core.counters.shadowed == 0
+    }
+
+    @Test func whoIsFirstDoesNotDecideWhosePricesCount() throws {
+        #expect(try !stepsOnTheBridge([(.stocks, .down), (.bridge, .up)]))
+        #expect(try !stepsOnTheBridge([(.stocks, .up), (.bridge, .up)]))
+        #expect(try stepsOnTheBridge([(.bridge, .up)]))
+        #expect(try stepsOnTheBridge([]))
+    }
 }

@@ -57,7 +57,7 @@ package final class Demo: @unchecked Sendable {
     /// - Throws: what of a part can't be had, and where.
     package func start() throws {
         try market.start()
-        configuration.polygon.url = ServiceURL("ws://127.0.0.1:\(market.port)")
+        connect(to: "127.0.0.1:\(market.port)")
         let run = LiveRun(configuration, roles: .all, tapeFiles: [], log: log)
         try run.start()
         self.run = run
@@ -70,6 +70,18 @@ package final class Demo: @unchecked Sendable {
         try follow(port: port)
         let plans = DemoPlans(port: port, symbols: configuration.polygon.symbols, say: say)
         Thread.detachNewThread { plans.create() }
+    }
+
+    /// Points every feed at the simulated market: all three providers where it is a model, the first alone for a tape.
+    private func connect(to place: String) {
+        configuration.polygon.url = ServiceURL("ws://\(place)")
+        guard options.tapeFiles.isEmpty else { return }
+        configuration.polygon.markets = [.stocks, .options]
+        configuration.polygon.restURL = ServiceURL("http://\(place)")
+        configuration.uw.url = ServiceURL("ws://\(place)/socket")
+        configuration.uw.restURL = ServiceURL("http://\(place)")
+        configuration.uw.token = Secret("demo-token")
+        configuration.ib.url = ServiceURL("ws://\(place)/ib/v1")
     }
 
     /// Ends every part; a directory of its own goes too.
