@@ -121,7 +121,7 @@ def outage(name, begin, end):
     end()
     check("%s: back" % name, came_true(lambda: len(states()) > before and states()[-1] == "up", 20), states())
     check("%s: ready again" % name, came_true(lambda: system.is_ready, 10))
-    check("%s: plans see again" % name, came_true(lambda: blindness()[-1][0] is False, 20), blindness())
+    check("%s: plans see again" % name, came_true(lambda: blindness()[-1][0] is not True and blindness()[-1][1] == "seeing", 20), blindness())
     check("%s: the gap is told" % name, came_true(lambda: len(gaps()) > holes, 10), told("gap"))
     check("%s: prices come again" % name, is_seen(670.0 + outage.count), newest("symbol:SPY", "last"))
     outage.count = 1 - outage.count

@@ -122,7 +122,7 @@ def statuses():
     return [message["d"] for message in list(watcher.received) if message.get("type") == "status"]
 
 check("plans were told that they are blind", came_true(lambda: any(s["blind"] is True for s in statuses()), 20), statuses())
-check("and that they see again", came_true(lambda: any(s["blind"] is False and s["reason"] == "seeing" for s in statuses()), 20), statuses())
+check("and that they see again", came_true(lambda: any(s["blind"] is not True and s["reason"] == "seeing" for s in statuses()), 20), statuses())
 for feed in FEEDS:
     check("%s: frames are counted" % feed, (metric(system.admin_port, 'striketape_feed_frames_total{feed="%s"}' % feed) or 0) > 0)
 check("gaps were asked for", "event=gap_answered" in run.err)

@@ -86,6 +86,30 @@ private final class Told: Sendable {
         }
     }
 
+    @Test(arguments: [1, 60, 400, 3_000])
+    func aSegmentThatIsFullRightAfterARestartIsFollowedByNothingOlder(bytes: Int) throws {
+        let limits = TapeWriter.Limits(segmentBytes: 3_000)
+        let start = newYork(9, 30)
+        for round in 0..<6 as Range<Int64> {
+            let writer = try open(limits)
+            if round == 0 {
+                writer.begin(TapeMeta(epoch: "e", run: "r"), at: start)
+            } else {
+                writer.goOn(TapeMeta(epoch: "e", run: "r"))
+            }
+            for n in (round * 20 + 1)...(round * 20 + 20) {
+                let text = #"[{"ev":"T","q":"\#(String(repeating: "0", count: bytes))"}]"#
+                frame(writer, text, n: n, at: start.advanced(byNanos: n * 1_000_000_000))
+                #expect(writer.flush() == nil)
+            }
+            #expect(writer.sync() == nil)
+        }
+        #expect(try open(limits).close() == nil)
+        let segments = try TapeSegment.paths(in: directory.path)
+        let report = try TapeVerifier.verify(segments, eventCount: { _, _ in 1 })
+        #expect(segments.count > 2 && report.problems.isEmpty, "\(report.problems)")
+    }
+
     /// Stops at each step as a crash there would, then opens the directory again: every line is there once.
     @Test(arguments: TapeSegment.Step.allCases)
     func aCrashWhileClosingLeavesOneGoodCopy(step: TapeSegment.Step) throws {

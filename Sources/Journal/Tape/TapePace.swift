@@ -20,10 +20,14 @@ struct TapePace {
 
     init(segmentBytes: Int64) { self.segmentBytes = segmentBytes }
 
-    /// Takes up a segment that is gone on with; `time` is that of a line in it, nil where it has none.
-    mutating func resume(_ time: Instant?) {
-        guard let time else { return }
-        note(time)
+    /// Takes up a segment that is gone on with.
+    ///
+    /// `first` is the time of a line in it, nil where it has none; `last` that of its last one: where the next segment
+    /// begins before a further line came, its own first line may not be older.
+    mutating func resume(_ first: Instant?, last: Instant?) {
+        guard let first else { return }
+        note(first)
+        if let last { lastTime = max(lastTime, last) }
     }
 
     /// Whether a line belongs in a new segment, with so many bytes waiting to be written before it.

@@ -156,7 +156,9 @@ package final class TapeWriter: @unchecked Sendable {
         try Files.syncDirectory(directory)
         var value = Storage(segment: opened.segment, pace: TapePace(segmentBytes: limits.segmentBytes))
         value.status.bytes = try handle.size()
-        if value.status.bytes > 0 { value.pace.resume(try Self.firstTime(opened.segment.rawPath)) }
+        if value.status.bytes > 0 {
+            value.pace.resume(try Self.firstTime(opened.segment.rawPath), last: recovery.lastTime)
+        }
         keeper = TapeKeeper(
             directory: directory,
             owner: owner,
