@@ -49,15 +49,19 @@ def first_prices():
 
 
 def plans(prices):
-    """One plan a symbol and style, with levels that the day crosses: steps around the first price."""
+    """One plan a symbol and style, with levels that the day crosses: steps around the first price.
+
+    No entry is met by the first price already: which price a run sees first depends on when it connected.
+    """
     for symbol in SYMBOLS:
         for number, style in enumerate(STYLES):
             sign = 1 if number % 2 == 0 else -1
             step = prices[symbol] * 0.0006
-            entry = prices[symbol] + sign * (number // 2) * step
+            kind = ["breakout", "touch"][number // 2]
+            entry = prices[symbol] + (sign if kind == "breakout" else -sign) * step
             yield {
                 "symbol": symbol, "side": "long" if sign > 0 else "short", "style": style, "kind": "live",
-                "trigger": "last", "entry": {"type": ["breakout", "touch"][number // 2], "price": round(entry, 2)},
+                "trigger": "last", "entry": {"type": kind, "price": round(entry, 2)},
                 "stop": {"price": round(entry - sign * 2 * step, 2)},
                 "targets": [
                     {"price": round(entry + sign * 1.5 * step, 2), "fraction": 0.5},
